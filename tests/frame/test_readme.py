@@ -1,0 +1,61 @@
+"""Every command that README.md shows exists, with every option that it shows."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+
+
+def command_lines(program: str) -> list[list[str]]:
+    """The words after ``program`` of each of its command lines in the README's code blocks, up to a pipe or redirection."""
+    blocks = re.findall(r"^```[^\n]*\n(.*?)^```", README.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    found = []
+    for line in lines:
+        match = re.match(rf"(?:\$ )?(?:\.venv/bin/)?{program}\s+(.*)", line.strip())
+        if match:
+            words = shlex.split(match[1], comments=True)
+            end = next((i for i, word in enumerate(words) if word in {"|", ">", ">>", "&&", "||", ";", "&"}), len(words))
+            found.append(words[:end])
+    return found
+
+
+@cache
+def help_of(command: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+    """What ``rtseg COMMAND --help`` answers, wide enough that no option is cut."""
+    return subprocess.run(
+        [sys.executable, "-c", "from rtseg.cli import main; main()", *command, "--help"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"COLUMNS": "300", "NO_COLOR": "1", "TERM": "dumb"},
+    )
+
+
+def test_commands_exist_with_their_options() -> None:
+    lines = command_lines("rtseg")
+    wrong = []
+    for words in lines:
+        first_option = next((i for i, word in enumerate(words) if word.startswith("-")), len(words))
+        answer = help_of(tuple(words[:first_option]))
+        options = [word.split("=")[0] for word in words[first_option:] if re.match(r"--?[a-z]", word)]
+        unknown = [option for option in options if not re.search(rf"(?<![\w-]){option}(?![\w-])", answer.stdout)]
+        if answer.returncode != 0 or unknown:
+            wrong.append((" ".join(words), unknown, answer.stderr[-500:]))
+
+    assert lines, "README.md shows no rtseg command"
+    assert wrong == []
+
+
+def test_make_targets_exist() -> None:
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
+
+    assert [words for words in command_lines("make") if words[0] not in targets] == []
