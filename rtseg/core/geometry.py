@@ -47,16 +47,16 @@ class Geometry:
     def __post_init__(self) -> None:
         object.__setattr__(self, "shape", tuple(int(n) for n in self.shape))
         object.__setattr__(self, "pixel_spacing", tuple(float(mm) for mm in self.pixel_spacing))
+        if len(self.shape) != 3 or min(self.shape) < 1:
+            raise GeometryError(f"a grid has three axes with at least one voxel each, got {self.shape}")
+        if len(self.pixel_spacing) != 2 or not all(0 < mm < np.inf for mm in self.pixel_spacing):
+            raise GeometryError(f"pixel spacing is two positive numbers of millimetres, got {self.pixel_spacing}")
         for name, shape in (("positions", (self.shape[0],)), ("origin", (3,)), ("direction", (3, 3))):
             value = np.array(getattr(self, name), dtype=np.float64)
             if value.shape != shape or not np.isfinite(value).all():
                 raise GeometryError(f"{name} of a grid of shape {self.shape} must be {shape} finite numbers, got {value.shape}")
             value.setflags(write=False)
             object.__setattr__(self, name, value)
-        if len(self.shape) != 3 or min(self.shape) < 1:
-            raise GeometryError(f"a grid has three axes with at least one voxel each, got {self.shape}")
-        if not (np.isfinite(self.pixel_spacing).all() and min(self.pixel_spacing) > 0):
-            raise GeometryError(f"pixel spacing must be positive millimetres, got {self.pixel_spacing}")
         if (np.diff(self.positions) <= 0).any():
             raise GeometryError("slice positions must be strictly increasing")
         if np.abs(self.direction @ self.direction.T - np.eye(3)).max() > ORTHONORMAL:
@@ -77,7 +77,7 @@ class Geometry:
         return cls(
             shape,
             (spacing_mm[1], spacing_mm[2]),
-            np.arange(shape[0]) * float(spacing_mm[0]),
+            np.arange(shape[0], dtype=np.float64) * spacing_mm[0],
             np.asarray(origin, dtype=np.float64),
             AXIAL if direction is None else np.asarray(direction, dtype=np.float64),
         )
@@ -102,7 +102,7 @@ class Geometry:
         The outer faces lie half the neighbouring gap outside; a single slice is taken as 1 mm thick.
         """
         if self.shape[0] == 1:
-            return self.positions[0] + np.array([-0.5, 0.5])
+            return np.concatenate([self.positions - 0.5, self.positions + 0.5])
         middle = (self.positions[:-1] + self.positions[1:]) / 2
         return np.concatenate([[2 * self.positions[0] - middle[0]], middle, [2 * self.positions[-1] - middle[-1]]])
 
@@ -113,7 +113,9 @@ class Geometry:
 
     def axis_coordinates(self, axis: int) -> Points:
         """(n,) places of the voxel centres of an array axis along its own direction, mm from the origin."""
-        return self.positions if axis == 0 else np.arange(self.shape[axis]) * self.pixel_spacing[axis - 1]
+        if axis == 0:
+            return self.positions
+        return np.arange(self.shape[axis], dtype=np.float64) * self.pixel_spacing[axis - 1]
 
     def points(self, indices: ArrayLike) -> Points:
         """LPS points (n, 3), mm, of fractional indices (n, 3) as (slice, row, column).
@@ -158,11 +160,10 @@ class Geometry:
         """Whether both grids have the same shape and no voxel centre differs by more than ``tolerance_mm``."""
         if self.shape != other.shape:
             return False
-        ends = np.array([(0, 0, 0), (0, self.shape[1] - 1, 0), (0, 0, self.shape[2] - 1)], dtype=np.float64)
-        firsts = np.zeros((self.shape[0], 3))
-        firsts[:, 0] = np.arange(self.shape[0])
-        index = np.concatenate([ends, firsts])
-        return bool(np.linalg.norm(self.points(index) - other.points(index), axis=-1).max() <= tolerance_mm)
+        slices, rows, columns = self.shape
+        every_slices_corners = np.stack(np.meshgrid(range(slices), [0, rows - 1], [0, columns - 1]), axis=-1)
+        apart = self.points(every_slices_corners) - other.points(every_slices_corners)
+        return bool(np.linalg.norm(apart, axis=-1).max() <= tolerance_mm)
 
     def __eq__(self, other: Any) -> bool:
         return isinstance(other, Geometry) and self.same_as(other, tolerance_mm=0.0)
@@ -178,7 +179,7 @@ AXIAL.setflags(write=False)
 def _extended_interp(x: Points, xp: Points, fp: Points) -> Points:
     """Linear interpolation that goes on with the outermost slope; one sample means a slope of 1."""
     if len(xp) == 1:
-        return fp[0] + (x - xp[0])
+        return fp + (x - xp)
     low, high = x < xp[0], x > xp[-1]
     y: Points = np.interp(x, xp, fp)
     y = np.where(low, fp[0] + (x - xp[0]) * (fp[1] - fp[0]) / (xp[1] - xp[0]), y)

@@ -40,7 +40,7 @@ class Structure:
         box = bounding_box(array)
         if box is None:
             return EMPTY
-        return cls(np.ascontiguousarray(array[box]), tuple(s.start for s in box))  # type: ignore[arg-type]
+        return cls(np.ascontiguousarray(array[box]), (box[0].start, box[1].start, box[2].start))
 
     @property
     def is_empty(self) -> bool:
@@ -86,15 +86,10 @@ class StructureSet:
         full[organ.box] = organ.mask
         return Mask(full, self.geometry)
 
-    def cropped(self, name: str) -> Mask:
-        """One organ on the part of the grid that its crop covers. Raises GeometryError if the crop has no voxel."""
-        organ = self.structures[name]
-        a, b, c = organ.mask.shape
-        return Mask(organ.mask, self.geometry.crop(organ.offset, (a, b, c)))
-
     def volume_ml(self, name: str) -> float:
-        """Volume of one organ, ml; 0 if it is empty."""
-        return 0.0 if self.structures[name].is_empty else self.cropped(name).volume_ml
+        """Volume of one organ, ml; 0 if it is empty. Each slice counts with its thickness in the whole grid."""
+        organ = self.structures[name]
+        return float(organ.mask.sum(axis=(1, 2)) @ self.geometry.voxel_ml[organ.box[0]])
 
     def subset(self, names: list[str]) -> StructureSet:
         """The organs named, in that order. Raises KeyError for one that is not there."""
