@@ -1,0 +1,27 @@
+"""Images between grids: resampling, the body, and the way to a model's working grid and back."""
+
+from rtseg.imaging.body import body_mask
+from rtseg.imaging.prepare import (
+    Preparation,
+    Prepared,
+    Probabilities,
+    prepare,
+    restore,
+    restore_image,
+    restore_mask,
+    to_working_grid,
+)
+from rtseg.imaging.resample import resample
+
+__all__ = [
+    "Preparation",
+    "Prepared",
+    "Probabilities",
+    "body_mask",
+    "prepare",
+    "resample",
+    "restore",
+    "restore_image",
+    "restore_mask",
+    "to_working_grid",
+]

@@ -1,0 +1,184 @@
+"""From a planning CT to the model's working grid, and the way back, organ by organ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rtseg.core import AXIAL, EMPTY, Geometry, GeometryError, Mask, Structure, StructureSet, Volume, bounding_box
+from rtseg.imaging.body import body_mask, grown
+from rtseg.imaging.resample import reach, resample
+
+AIR_HU = -1000.0
+
+Box = tuple[tuple[int, int, int], tuple[int, int, int]]
+"""Start and shape of a part of a grid, in voxels."""
+
+Crop = tuple[NDArray[np.float32], tuple[int, int, int]]
+"""An organ's probability on a part of a grid, and the voxel at which the part starts."""
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How a CT is brought onto a model's working grid.
+
+    spacing_mm  (slices, rows, columns) of the axial working grid
+    window_hu   values are cut to this range
+    margin_mm   air kept around the body; everything further out becomes air (couch, shell, head-rest)
+    """
+
+    spacing_mm: tuple[float, float, float]
+    window_hu: tuple[float, float]
+    margin_mm: float
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A CT on the working grid (HU, cropped to the body), the body there, and the grid it came from."""
+
+    volume: Volume
+    body: Mask
+    source: Geometry
+
+
+@dataclass(frozen=True, eq=False)
+class Probabilities:
+    """What a model saw: ``array`` (organs, slices, rows, columns) in 0..1 on the working grid, organs by name."""
+
+    organs: tuple[str, ...]
+    array: NDArray[np.float32]
+    geometry: Geometry
+
+    def __post_init__(self) -> None:
+        if self.array.shape != (len(self.organs), *self.geometry.shape):
+            raise GeometryError(f"probabilities {self.array.shape} do not fit {len(self.organs)} organs on {self.geometry.shape}")
+
+
+def prepare(ct: Volume, how: Preparation) -> Prepared:
+    """Average the CT onto the axial working grid, find the body, blank what lies outside it, crop to it.
+
+    Works for any orientation of ``ct``: the working grid is axial in patient space (LPS), so that left is left.
+    Raises GeometryError if there is no body.
+    """
+    working = resample(ct, _working_grid(ct.geometry, how.spacing_mm), outside=AIR_HU)
+    body = body_mask(working)
+    near = grown(body, how.margin_mm)
+    box = bounding_box(near.array)
+    if box is None:
+        raise GeometryError("no body was found in this CT")
+    grid = working.geometry.crop(*_start_and_shape(box))
+    hu = np.clip(np.where(near.array[box], working.array[box], np.float32(AIR_HU)), *how.window_hu)
+    return Prepared(Volume(hu, grid), Mask(body.array[box], grid), ct.geometry)
+
+
+def restore(seen: Probabilities, ready: Prepared) -> StructureSet:
+    """The organs on the CT's own grid: each within its box, where its probability is above one half.
+
+    A voxel above one half in two organs goes to the higher one. An organ that is nowhere above one half is empty.
+    """
+    crops: dict[str, Crop] = {}
+    for organ, array in zip(seen.organs, seen.array, strict=True):
+        image = Volume(array, seen.geometry)
+        box = _organ_box(image, ready.source)
+        if box is not None:
+            grid = ready.source.crop(*box)
+            crops[organ] = resample(_around(image, grid), grid, 0.0).array, box[0]
+    _settle_overlaps(crops)
+    return StructureSet(ready.source, {organ: _structure(crops.get(organ)) for organ in seen.organs})
+
+
+def restore_image(image: Volume, ready: Prepared, outside: float) -> Volume:
+    """An image of the working grid on the CT's own grid; ``outside`` beyond the working grid."""
+    return resample(image, ready.source, outside)
+
+
+def restore_mask(mask: Mask, ready: Prepared) -> Structure:
+    """A mask of the working grid on the CT's own grid: where more than half of a voxel is inside."""
+    seen = Probabilities(("mask",), mask.array[None].astype(np.float32), mask.geometry)
+    return restore(seen, ready)["mask"]
+
+
+def to_working_grid(structures: StructureSet, ready: Prepared, organs: Sequence[str]) -> Mapping[str, NDArray[np.float32]]:
+    """Each organ as the share of every working voxel that it fills (0..1): soft labels to train with."""
+    shares = {}
+    for organ in organs:
+        if structures[organ].is_empty:
+            shares[organ] = np.zeros(ready.volume.geometry.shape, dtype=np.float32)
+        else:
+            full = structures.mask(organ)
+            shares[organ] = resample(Volume(full.array.astype(np.float32), full.geometry), ready.volume.geometry, 0.0).array
+    return shares
+
+
+def _working_grid(source: Geometry, spacing_mm: tuple[float, float, float]) -> Geometry:
+    """The axial grid of this spacing that covers the source's box, centred on it."""
+    corners = source.corners()
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    step = np.array(spacing_mm)[::-1]
+    counts = np.maximum(1, np.ceil((high - low) / step - 1e-3)).astype(int)
+    first = (low + high) / 2 - (counts - 1) * step / 2
+    return Geometry.regular((int(counts[2]), int(counts[1]), int(counts[0])), spacing_mm, first, AXIAL)
+
+
+def _organ_box(image: Volume, onto: Geometry) -> Box | None:
+    """The box of ``onto`` that holds every voxel whose value, resampled from ``image``, can be above one half."""
+    box = bounding_box(image.array > 0.5)
+    if box is None:
+        return None
+    margin = reach(image.geometry, onto)
+    ends = [(s.start - more, s.stop - 1 + more) for s, more in zip(box, margin, strict=True)]
+    corners = np.stack(np.meshgrid(*ends, indexing="ij"), axis=-1)
+    return _start_and_shape(_box_of(onto.indices(image.geometry.points(corners)), onto, 0))
+
+
+def _around(image: Volume, grid: Geometry) -> Volume:
+    """The part of an image that the values on a grid are made of."""
+    box = _box_of(image.geometry.indices(grid.corners()), image.geometry, reach(image.geometry, grid))
+    return Volume(image.array[box], image.geometry.crop(*_start_and_shape(box)))
+
+
+def _box_of(indices: NDArray[np.float64], grid: Geometry, margin: ArrayLike) -> tuple[slice, slice, slice]:
+    """The smallest box of a grid, one voxel at least, round fractional indices (..., 3) with a margin of voxels."""
+    low, high = indices.reshape(-1, 3).min(axis=0) - margin, indices.reshape(-1, 3).max(axis=0) + margin
+    last = np.array(grid.shape) - 1
+    ends = zip(np.clip(np.floor(low), 0, last), np.clip(np.ceil(high), 0, last), strict=True)
+    a, b, c = (slice(int(first), int(final) + 1) for first, final in ends)
+    return a, b, c
+
+
+def _start_and_shape(box: tuple[slice, slice, slice]) -> Box:
+    a, b, c = box
+    return (a.start, b.start, c.start), (a.stop - a.start, b.stop - b.start, c.stop - c.start)
+
+
+def _settle_overlaps(crops: dict[str, Crop]) -> None:
+    """Where two organs are both above one half, the lower one steps back to one half (in place)."""
+    names = list(crops)
+    for i, first in enumerate(names):
+        for second in names[i + 1 :]:
+            (p, at), (q, bt) = crops[first], crops[second]
+            low = np.maximum(at, bt)
+            high = np.minimum(np.add(at, p.shape), np.add(bt, q.shape))
+            if (high <= low).any():
+                continue
+            mine = p[tuple(slice(a - o, b - o) for a, b, o in zip(low, high, at, strict=True))]
+            theirs = q[tuple(slice(a - o, b - o) for a, b, o in zip(low, high, bt, strict=True))]
+            both = (mine > 0.5) & (theirs > 0.5)
+            wins = mine >= theirs
+            mine[both & ~wins] = 0.5
+            theirs[both & wins] = 0.5
+
+
+def _structure(crop: Crop | None) -> Structure:
+    if crop is None:
+        return EMPTY
+    probability, start = crop
+    box = bounding_box(probability > 0.5)
+    if box is None:
+        return EMPTY
+    tight = np.ascontiguousarray(probability[box])
+    a, b, c = (first + side.start for first, side in zip(start, box, strict=True))
+    return Structure(tight > 0.5, (a, b, c), tight)
