@@ -1,0 +1,112 @@
+"""Who and what a CT series is: that all slices agree on it, and the attributes that a structure set copies."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+from pydicom import Dataset, dcmread
+from pydicom.datadict import keyword_for_tag
+
+from rtseg.core import Finding, InputError
+from rtseg.dicom.planning_ct import SeriesIdentity, SliceIdentity
+from rtseg.dicom.slice_header import SliceHeader
+
+AGREED = ("PatientID", "PatientName", "PatientBirthDate", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID")
+"""All slices of a series must agree on these."""
+
+NEEDED = ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID")
+"""Without these a structure set cannot refer to the CT (PS3.3 C.7.4.1, C.8.8.5)."""
+
+COPIED = (
+    "SpecificCharacterSet",
+    "StudyDate",
+    "StudyTime",
+    "AccessionNumber",
+    "InstitutionName",
+    "ReferringPhysicianName",
+    "StudyDescription",
+    "PatientName",
+    "PatientID",
+    "IssuerOfPatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "PatientAge",
+    "PatientSize",
+    "PatientWeight",
+    "PatientIdentityRemoved",
+    "DeidentificationMethod",
+    "DeidentificationMethodCodeSequence",
+    "LongitudinalTemporalInformationModified",
+    "ClinicalTrialSponsorName",
+    "ClinicalTrialProtocolID",
+    "ClinicalTrialProtocolName",
+    "ClinicalTrialSiteID",
+    "ClinicalTrialSiteName",
+    "ClinicalTrialSubjectID",
+    "ClinicalTrialSubjectReadingID",
+    "ClinicalTrialTimePointID",
+    "ClinicalTrialTimePointDescription",
+    "ClinicalTrialCoordinatingCenterName",
+    "StudyInstanceUID",
+    "StudyID",
+    "FrameOfReferenceUID",
+    "PositionReferenceIndicator",
+)
+"""Patient, study, clinical trial, frame of reference and de-identification: what an RTSTRUCT takes over from its CT."""
+
+
+def series_identity(headers: Sequence[SliceHeader]) -> tuple[SeriesIdentity, tuple[Finding, ...]]:
+    """Identity of a series from its slices, in their order; the first lends the attributes.
+
+    A finding ``identity_unlawful`` names the attributes that break the rules of their kind: they are kept as they are.
+    Raises InputError if slices disagree on patient, study, series or frame of reference, or a needed UID is missing.
+    """
+    must_agree(headers)
+    first = headers[0]
+    for word in NEEDED:
+        if not first.text(word):
+            raise InputError(
+                f"{word} is missing in {first.path}: a structure set could not refer to this CT. "
+                "Export the series again with its identity."
+            )
+    header, unlawful = _copied(first)
+    slices = tuple(SliceIdentity(h.text("SOPClassUID"), h.text("SOPInstanceUID"), _position_text(h), h.path) for h in headers)
+    study, series, frame = (first.text(word) for word in NEEDED)
+    identity = SeriesIdentity(header, study, series, frame, slices)
+    words = f"{', '.join(unlawful)} of the CT not as the standard wants; copied as it is"
+    return identity, (Finding("identity_unlawful", words, value=float(len(unlawful))),) if unlawful else ()
+
+
+def must_agree(headers: Sequence[SliceHeader]) -> None:
+    """Raises InputError naming attribute and files if slices disagree on who or what they are; no patient's name is told."""
+    first = headers[0]
+    for word in AGREED:
+        other = [header for header in headers if header.text(word) != first.text(word)]
+        if other:
+            what = "two frames of reference" if word == "FrameOfReferenceUID" else "slices that disagree on identity"
+            raise InputError(
+                f"{what} in one series: {word} of {other[0].path} differs from {first.path} "
+                f"({len(other)} of {len(headers)} slices differ from the first). "
+                "They may be of two patients or two scans: separate them by hand."
+            )
+
+
+def _copied(first: SliceHeader) -> tuple[Dataset, list[str]]:
+    """The attributes to copy that are there, each decoded once, and the keywords of those that made pydicom warn."""
+    unlawful = []
+    copied = Dataset()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        data = dcmread(first.path, stop_before_pixels=True, specific_tags=list(COPIED), force=not first.has_meta)
+        for tag in data.keys():  # noqa: SIM118  # iterating a Dataset yields elements
+            before = len(caught)
+            copied[tag] = data[tag]
+            if len(caught) > before:
+                unlawful.append(keyword_for_tag(tag))
+    return copied, unlawful
+
+
+def _position_text(header: SliceHeader) -> tuple[str, str, str]:
+    x, y, z = header.texts["ImagePositionPatient"]
+    return x, y, z

@@ -1,0 +1,72 @@
+"""Voxels of a CT in Hounsfield units, from native or compressed pixel data."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import dcmread
+from pydicom.uid import UID
+
+from rtseg.core import Finding, InputError
+from rtseg.dicom.slice_header import PARSE_ERRORS, SliceHeader, syntax_name
+
+EXACT = np.iinfo(np.int16)
+"""Whole HU in this range are kept as int16; anything else as float32."""
+
+
+def read_hu(headers: Sequence[SliceHeader]) -> tuple[NDArray[np.int16] | NDArray[np.float32], tuple[Finding, ...]]:
+    """(slices, rows, columns) HU in the order of ``headers``, and findings (``odd_pixels``) about their encoding.
+
+    int16 where every value is whole and fits, else float32. Each slice has its own slope and intercept
+    (PS3.3 C.11.1.1.2); missing ones count as 1 and 0.
+    Raises InputError naming the file for pixel data that are missing, cut off or in a syntax that cannot be decoded.
+    """
+    shape = (len(headers), headers[0].integers["Rows"], headers[0].integers["Columns"])
+    hu: NDArray[np.int16] | NDArray[np.float32] = np.empty(shape, dtype=np.int16)
+    noticed: dict[str, list[str]] = {}
+    for i, header in enumerate(headers):
+        stored, remarks = _stored(header)
+        for remark in remarks:
+            noticed.setdefault(remark, []).append(header.path.name)
+        if stored.shape != shape[1:]:
+            raise InputError(f"{header.path} holds pixels of shape {stored.shape}, {shape[1:]} were announced: export it again")
+        values = _rescaled(stored, header)
+        if hu.dtype == np.int16 and not _is_exact(values):
+            hu = hu.astype(np.float32)
+        hu[i] = values
+    findings = [Finding("odd_pixels", f"{len(names)} slices (first {names[0]}): {remark}") for remark, names in noticed.items()]
+    return hu, tuple(findings)
+
+
+def _stored(header: SliceHeader) -> tuple[NDArray[np.generic], list[str]]:
+    """Stored values of one file, and what the decoder remarked on them."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            data = dcmread(header.path, force=not header.has_meta)
+            if not header.has_meta:
+                data.file_meta.TransferSyntaxUID = UID(header.transfer_syntax_uid)
+            stored: NDArray[np.generic] = data.pixel_array
+        except PARSE_ERRORS as error:
+            first_line = (str(error).splitlines() or [type(error).__name__])[0]
+            raise InputError(
+                f"the pixels of {header.path} cannot be read, transfer syntax {syntax_name(header.transfer_syntax_uid)}: "
+                f"{first_line}. If the file is cut off, copy it again; else export it uncompressed (Explicit VR Little Endian)."
+            ) from error
+    remarks = [str(warning.message) for warning in caught if "pixel" in str(warning.message).lower()]
+    return stored, remarks  # other remarks concern attributes that are checked where they are used
+
+
+def _rescaled(stored: NDArray[np.generic], header: SliceHeader) -> NDArray[np.float64]:
+    slope = header.numbers("RescaleSlope", 1)[0] if header.text("RescaleSlope") else 1.0
+    intercept = header.numbers("RescaleIntercept", 1)[0] if header.text("RescaleIntercept") else 0.0
+    if slope == 0:
+        raise InputError(f"RescaleSlope is 0 in {header.path}: all voxels would be equal. Export the series again.")
+    return stored.astype(np.float64) * slope + intercept
+
+
+def _is_exact(values: NDArray[np.float64]) -> bool:
+    return bool(values.min() >= EXACT.min and values.max() <= EXACT.max and (values == np.rint(values)).all())

@@ -1,0 +1,204 @@
+"""The items of an RTSTRUCT: references, and for each organ its line in the three ROI sequences (RTSTRUCT.md 2.5)."""
+
+from __future__ import annotations
+
+import colorsys
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import DataElement, Dataset, Sequence
+from pydicom.tag import Tag
+
+from rtseg.contours import Loop, trace
+from rtseg.core import ConfigError, Geometry, Structure
+from rtseg.core.anatomy import Code, organ
+from rtseg.dicom.decimal_text import decimal_text
+from rtseg.dicom.planning_ct import SeriesIdentity, SliceIdentity
+
+STUDY_CLASS = "1.2.840.10008.3.1.2.3.1"
+"""Detached Study Management SOP Class (retired): the class that RT Referenced Study Sequence asks for (PS3.3 C.8.8.5)."""
+
+ANATOMICAL_STRUCTURE = Code("91723000", "SCT", "Anatomical Structure")
+"""Segmented property category of an organ (PS3.16 CID 7150)."""
+
+ARTIFICIAL_INTELLIGENCE = Code("123110", "DCM", "Artificial Intelligence")
+"""Algorithm family (PS3.16 CID 7162)."""
+
+SIDES = {"left": Code("7771000", "SCT", "Left"), "right": Code("24028007", "SCT", "Right")}
+"""Laterality as a modifier (PS3.16 CID 244)."""
+
+CONTOUR_DATA = Tag(0x3006, 0x0050)
+
+PER_MM = 1000
+"""Coordinates are rounded to whole thousandths of a millimetre."""
+
+
+@dataclass(frozen=True)
+class Maker:
+    """The model that contoured: its id and version, and the SHA-256 of its bundle (64 hexadecimal digits).
+
+    Raises ConfigError for what Algorithm Name and Version (VR LO) cannot hold.
+    """
+
+    model: str
+    version: str
+    sha256: str
+
+    def __post_init__(self) -> None:
+        for what, text in (("model", self.model), ("version", self.version)):
+            if not (text == text.strip() and 1 <= len(text) <= 64 and text.isascii() and text.isprintable()) or "\\" in text:
+                raise ConfigError(
+                    f"a maker's {what} has 1 to 64 ASCII characters, no backslash, no blank at its ends; got {text!r}"
+                )
+        if not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
+            raise ConfigError(f"a maker's sha256 is 64 hexadecimal digits in small letters, got {self.sha256!r}")
+
+    @property
+    def words(self) -> str:
+        """At most 64 characters for ROI Generation Description: ``model version sha256:first eight``."""
+        tail = f" {self.version[:16]} sha256:{self.sha256[:8]}"
+        return self.model[: 64 - len(tail)] + tail
+
+
+def referenced_frame(identity: SeriesIdentity) -> Dataset:
+    """The item of Referenced Frame of Reference Sequence: the study, the series, each image of it once."""
+    images = {image.sop_instance_uid: image for image in identity.slices}
+    series = Dataset()
+    series.SeriesInstanceUID = identity.series_instance_uid
+    series.ContourImageSequence = Sequence([_image(image, with_frame=False) for image in images.values()])
+    study = Dataset()
+    study.ReferencedSOPClassUID = STUDY_CLASS
+    study.ReferencedSOPInstanceUID = identity.study_instance_uid
+    study.RTReferencedSeriesSequence = Sequence([series])
+    frame = Dataset()
+    frame.FrameOfReferenceUID = identity.frame_of_reference_uid
+    frame.RTReferencedStudySequence = Sequence([study])
+    return frame
+
+
+def roi_item(number: int, name: str, frame_of_reference_uid: str, maker: Maker, when: datetime) -> Dataset:
+    """The item of Structure Set ROI Sequence: number, name, and what made it."""
+    algorithm = Dataset()
+    algorithm.AlgorithmFamilyCodeSequence = Sequence([_code(ARTIFICIAL_INTELLIGENCE)])
+    algorithm.AlgorithmName = maker.model
+    algorithm.AlgorithmVersion = maker.version
+    item = Dataset()
+    item.ROINumber = number
+    item.ReferencedFrameOfReferenceUID = frame_of_reference_uid
+    item.ROIName = name
+    item.ROIDescription = name
+    item.ROIGenerationAlgorithm = "AUTOMATIC"
+    item.ROIGenerationDescription = maker.words
+    item.ROIDateTime = when.strftime("%Y%m%d%H%M%S")
+    item.ROIDerivationAlgorithmIdentificationSequence = Sequence([algorithm])
+    return item
+
+
+def contour_item(
+    number: int, colour: tuple[int, int, int], structure: Structure, grid: Geometry, identity: SeriesIdentity
+) -> Dataset:
+    """The item of ROI Contour Sequence: one CLOSED_PLANAR contour for each part of the organ on each slice."""
+    contours: list[Dataset] = []
+    first, top, left = structure.offset
+    for index, mask in enumerate(structure.mask, start=first):
+        image = identity.slices[index]
+        for loop in trace(mask):
+            contours.append(_contour(len(contours) + 1, _points_mm(loop + np.array([top, left]), grid, image), image))
+    item = Dataset()
+    item.ReferencedROINumber = number
+    item.ROIDisplayColor = list(colour)
+    item.ContourSequence = Sequence(contours)
+    if grid.is_regular:
+        item.SourcePixelPlanesCharacteristicsSequence = Sequence([_planes(grid, identity)])
+    return item
+
+
+def observation_item(number: int, name: str) -> Dataset:
+    """The item of RT ROI Observations Sequence: the type and, for an organ of the table, its codes."""
+    known = organ(name)
+    item = Dataset()
+    item.ObservationNumber = number
+    item.ReferencedROINumber = number
+    item.ROIObservationLabel = name[:16].rstrip()
+    item.RTROIInterpretedType = interpreted_type(name)
+    item.ROIInterpreter = ""
+    if known is not None and known.code is not None:
+        item.SegmentedPropertyCategoryCodeSequence = Sequence([_code(ANATOMICAL_STRUCTURE)])
+        concept = _code(known.code)
+        if known.laterality is not None:
+            concept.SegmentedPropertyTypeModifierCodeSequence = Sequence([_code(SIDES[known.laterality])])
+        item.RTROIIdentificationCodeSequence = Sequence([concept])
+    return item
+
+
+def interpreted_type(name: str) -> str:
+    """RT ROI Interpreted Type of a name; ORGAN for one that is not in the table."""
+    known = organ(name)
+    return "ORGAN" if known is None else known.interpreted_type
+
+
+def distinct_colours(names: Iterable[str]) -> dict[str, tuple[int, int, int]]:
+    """A colour (red, green, blue, 0-255) for each name, no two alike: the table's, else one that follows from the name."""
+    names = list(names)
+    colours = {name: known.colour for name in names if (known := organ(name)) is not None}
+    for name in names:
+        turn = 0
+        while name not in colours:
+            red, green, blue = colorsys.hsv_to_rgb(hashlib.sha256(f"{name}{turn}".encode()).digest()[0] / 256, 0.6, 0.95)
+            colour = round(255 * red), round(255 * green), round(255 * blue)
+            if colour not in colours.values():
+                colours[name] = colour
+            turn += 1
+    return colours
+
+
+def _points_mm(loop: Loop, grid: Geometry, image: SliceIdentity) -> NDArray[np.float64]:
+    """LPS points (n, 3), mm, of a loop (row, column) on the image: from the image's own position (PS3.3 C.7.6.2.1.1)."""
+    origin = np.array([float(text) for text in image.position_text])
+    points: NDArray[np.float64] = origin + (loop * grid.pixel_spacing) @ grid.direction[1:]
+    return points
+
+
+def _contour(number: int, points: NDArray[np.float64], image: SliceIdentity) -> Dataset:
+    """One item of Contour Sequence. Its data are put in as bytes: in implicit VR no VR stands beside them in the file."""
+    thousandths = np.rint(points * PER_MM).astype(np.int64)
+    text = "\\".join([str(n / PER_MM).removesuffix(".0") for n in thousandths.ravel().tolist()])
+    item = Dataset()
+    item.ContourImageSequence = Sequence([_image(image, with_frame=True)])
+    item.ContourGeometricType = "CLOSED_PLANAR"
+    item.NumberOfContourPoints = len(points)
+    item.ContourNumber = number
+    item[CONTOUR_DATA] = DataElement(CONTOUR_DATA, "OB", (text + " " * (len(text) % 2)).encode("ascii"))
+    return item
+
+
+def _image(image: SliceIdentity, *, with_frame: bool) -> Dataset:
+    item = Dataset()
+    item.ReferencedSOPClassUID = image.sop_class_uid
+    item.ReferencedSOPInstanceUID = image.sop_instance_uid
+    if with_frame and image.frame is not None:
+        item.ReferencedFrameNumber = image.frame
+    return item
+
+
+def _planes(grid: Geometry, identity: SeriesIdentity) -> Dataset:
+    """The grid the masks were on (PS3.3 C.8.8.6.4), so that a reader can take the same; for evenly spaced slices only."""
+    item = Dataset()
+    item.PixelSpacing = [decimal_text(mm) for mm in grid.pixel_spacing]
+    item.SpacingBetweenSlices = decimal_text(grid.slice_spacing)
+    item.ImageOrientationPatient = [decimal_text(float(part)) for part in (*grid.direction[2], *grid.direction[1])]
+    item.ImagePositionPatient = [decimal_text(float(text)) for text in identity.slices[0].position_text]
+    item.NumberOfFrames = grid.shape[0]
+    item.Rows, item.Columns = grid.shape[1:]
+    return item
+
+
+def _code(code: Code) -> Dataset:
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = code.value, code.scheme, code.meaning
+    return item
