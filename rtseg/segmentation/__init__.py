@@ -1,0 +1,1 @@
+"""Organs from images: training, inference, tidying, review."""

@@ -1,0 +1,60 @@
+"""What a human should look at in a model's contours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rtseg.core import Finding, StructureSet
+from rtseg.imaging import Probabilities
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What findings are held against. piece_ml: pieces smaller than this are not worth a word."""
+
+    piece_ml: float = 0.3
+
+
+def review(organs: StructureSet, seen: Probabilities, limits: Limits) -> tuple[Finding, ...]:
+    """Findings of kind ``missing``, ``scan_edge`` and ``pieces`` about organs on the CT's grid.
+
+    seen: the probabilities they were made from, before tidying took pieces away.
+    """
+    findings: list[Finding] = []
+    for index, name in enumerate(seen.organs):
+        if organs[name].is_empty:
+            findings.append(Finding("missing", f"{name} was not found on this scan.", name))
+            continue
+        findings += _scan_edge(organs, name)
+        findings += _pieces(name, seen, index, limits)
+    return tuple(findings)
+
+
+def _scan_edge(organs: StructureSet, name: str) -> list[Finding]:
+    """An organ on the first or last slice, or at the image border, may be cut there."""
+    box, shape = organs[name].box, organs.geometry.shape
+    ends = []
+    if box[0].start == 0 or box[0].stop == shape[0]:
+        ends.append("the first or last slice")
+    if any(box[axis].start == 0 or box[axis].stop == shape[axis] for axis in (1, 2)):
+        ends.append("the border of the image")
+    return [Finding("scan_edge", f"{name} reaches {end}: it may be cut by the scan.", name) for end in ends]
+
+
+def _pieces(name: str, seen: Probabilities, index: int, limits: Limits) -> list[Finding]:
+    """More than one piece worth a word was seen; the largest was kept."""
+    from scipy import ndimage
+
+    labels, count = ndimage.label(seen.array[index] > 0.5)
+    if count < 2:
+        return []
+    per_slice = np.stack([np.bincount(plane.ravel(), minlength=count + 1)[1:] for plane in labels])
+    sizes = np.sort(seen.geometry.voxel_ml @ per_slice)[::-1]
+    large = int((sizes >= limits.piece_ml).sum())
+    if large < 2:
+        return []
+    others = ", ".join(f"{ml:.1f}" for ml in sizes[1:large])
+    words = f"{name} was seen in {large} pieces; the largest ({sizes[0]:.1f} ml) was kept, the others ({others} ml) left out."
+    return [Finding("pieces", words, name, float(large), 1.0)]

@@ -1,0 +1,190 @@
+"""Training of a segmenter: one plain loop from packed cases to the weights of a bundle."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from rtseg.data.pack import SHARES, PackedCase
+from rtseg.nets import DAUNet
+from rtseg.segmentation.inference import Segmenter, dice_on_grid, segment_logits
+from rtseg.segmentation.inputs import Window, through_windows
+from rtseg.segmentation.loss import Positives, deep_loss
+from rtseg.training import (
+    Augmentation,
+    Batch,
+    Checkpoint,
+    Compute,
+    Resident,
+    Run,
+    Sampling,
+    Schedule,
+    cut,
+    draw,
+    follow,
+    load_named,
+    load_optimizer,
+    named_weights,
+    optimizer_tensors,
+    resident,
+)
+
+
+@dataclass(frozen=True)
+class Training:
+    """Everything that decides the curve of a segmenter's training, besides the data.
+
+    organs in the order of the outputs; mirrored[n]: the organ that organ n becomes in a mirror.
+    """
+
+    organs: tuple[str, ...]
+    mirrored: tuple[int, ...]
+    windows_hu: tuple[Window, ...]
+    network: DAUNet
+    sampling: Sampling
+    augmentation: Augmentation
+    positives: Positives
+    schedule: Schedule
+    overlap: float = 0.25
+    seed: int = 0
+
+
+def configuration(training: Training, data: str) -> dict[str, Any]:
+    """What a run folder remembers: a run is gone on with only if all of it is the same. data: the pack's fingerprint."""
+    return {**asdict(training), "data": data}
+
+
+@dataclass(frozen=True, eq=False)
+class Nets:
+    """The networks of a run by name, their optimizer, and the precision they run in."""
+
+    segmenter: nn.Module
+    average: nn.Module
+    optimizer: torch.optim.Optimizer
+    compute: Compute
+
+    @property
+    def by_name(self) -> dict[str, nn.Module]:
+        return {"segmenter": self.segmenter, "average": self.average}
+
+
+Progress = Callable[[int, dict[str, float]], None]
+
+
+def train(training: Training, cases: Sequence[PackedCase], run: Run, compute: Compute, progress: Progress) -> int:
+    """Train until the schedule or the budget ends; returns the step reached. Goes on from the run's last checkpoint.
+
+    ``progress`` hears each logged step with its figures. Cases of split ``train`` are learnt from; those of split
+    ``validation`` choose the best weights. The order of patches depends on the seed and the step alone.
+    """
+    learn = [resident(case, compute.device) for case in cases if case.split == "train"]
+    judge = [resident(case, compute.device) for case in cases if case.split == "validation"]
+    nets = _nets(training, learn, compute)
+    schedule, voxels = training.schedule, _mean_voxels(learn).to(compute.device)
+    step = _resume(run, nets)
+
+    while step < schedule.steps and not run.is_over_budget:
+        start = time.perf_counter()
+        random = np.random.default_rng((training.seed, step))
+        draws = draw(learn, training.sampling, random)
+        batch = cut(learn, draws, training.sampling.patch, training.augmentation, training.mirrored, random)
+        loss, norm = descend(nets, batch, training, training.positives.weights(voxels, step), schedule.rate_at(step))
+        follow(nets.average, nets.segmenter, schedule.ema, step)
+        step += 1
+
+        if step % schedule.log_every == 0:
+            figures = {
+                "loss": loss,
+                "gradient_norm": norm,
+                "rate": schedule.rate_at(step - 1),
+                "seconds": time.perf_counter() - start,
+            }
+            run.log(step, figures)
+            progress(step, figures)
+        if judge and (step % schedule.validate_every == 0 or step == schedule.steps):
+            progress(step, validate(nets, judge, training, run, step))
+        if run.is_save_due:
+            run.save(_checkpoint(nets, step))
+    run.save(_checkpoint(nets, step))
+    return step
+
+
+def descend(nets: Nets, batch: Batch, training: Training, positives: Tensor, rate: float) -> tuple[float, float]:
+    """One step of the optimizer; returns the loss and the gradient's norm before clipping."""
+    nets.segmenter.train()
+    for group in nets.optimizer.param_groups:
+        group["lr"] = rate
+    image = through_windows(batch.hu, training.windows_hu).contiguous(memory_format=torch.channels_last_3d)
+    with nets.compute.autocast():
+        levels = nets.segmenter.forward_deep(image)  # type: ignore[operator]
+    loss = deep_loss(levels, batch, positives)
+    nets.optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    norm = nn.utils.clip_grad_norm_(nets.segmenter.parameters(), training.schedule.clip)
+    nets.optimizer.step()
+    return float(loss.detach()), float(norm)
+
+
+def validate(nets: Nets, cases: Sequence[Resident], training: Training, run: Run, step: int) -> dict[str, float]:
+    """Mean DSC per organ of the averaged weights on whole patients; keeps the best mean over organs."""
+    segmenter = Segmenter(
+        nets.average, training.organs, training.windows_hu, training.sampling.patch, training.overlap, nets.compute
+    )
+    rows = []
+    for case in cases:
+        logits = segment_logits(case.ct[None].float(), segmenter)[0]
+        rows.append(dice_on_grid(logits, case.organs.float() / SHARES, case.contoured.tolist()))
+    figures = {}
+    for organ, column in zip(training.organs, zip(*rows, strict=True), strict=True):
+        known = [value for value in column if value is not None]
+        if known:
+            figures[f"dsc/{organ}"] = float(np.mean(known))
+    figures["dsc/mean"] = float(np.mean(list(figures.values())))
+    run.log(step, figures)
+    best = run.best()
+    if best is None or figures["dsc/mean"] > best["figures"]["dsc/mean"]:
+        run.save_best(named_weights({"segmenter": nets.average}), {"step": step, "figures": figures})
+    return figures
+
+
+def _nets(training: Training, learn: Sequence[Resident], compute: Compute) -> Nets:
+    torch.manual_seed(training.seed)
+    net = training.network.build(inputs=len(training.windows_hu), outputs=len(training.organs))
+    net.start_from_frequencies(_frequencies(learn))
+    net = net.to(compute.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    average = copy.deepcopy(net).requires_grad_(False)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=training.schedule.rate, weight_decay=training.schedule.weight_decay)
+    return Nets(net, average, optimizer, compute)
+
+
+def _resume(run: Run, nets: Nets) -> int:
+    last = run.last()
+    if last is None:
+        return 0
+    load_named(nets.by_name, last.weights)
+    load_optimizer(nets.optimizer, last.optimizer)
+    return last.step
+
+
+def _checkpoint(nets: Nets, step: int) -> Checkpoint:
+    return Checkpoint(step, named_weights(nets.by_name), optimizer_tensors(nets.optimizer))
+
+
+def _mean_voxels(cases: Sequence[Resident]) -> Tensor:
+    """(organs,) mean voxels of an organ over the patients in whom it was contoured."""
+    voxels = torch.stack([case.organs.sum((1, 2, 3), dtype=torch.float32).cpu() / SHARES for case in cases])
+    contoured = torch.from_numpy(np.stack([case.contoured for case in cases]))
+    return (voxels * contoured).sum(0) / contoured.sum(0).clamp(min=1)
+
+
+def _frequencies(cases: Sequence[Resident]) -> Tensor:
+    """(organs,) share of a scan's voxels that an organ fills."""
+    size = torch.tensor([float(np.prod(case.ct.shape)) for case in cases]).mean()
+    return _mean_voxels(cases) / size

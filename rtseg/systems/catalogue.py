@@ -1,0 +1,50 @@
+"""Where systems, tasks and bundles are found by name."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+from rtseg.core import BundleError, ConfigError
+from rtseg.systems.system import System
+from rtseg.systems.task import Task
+from rtseg.systems.words import nearest, read_yaml, validated
+
+
+def read_system(name: str) -> System:
+    """A system that ships, by name, or a YAML file of one's own. Raises ConfigError with the names that exist."""
+    file = _file("systems", name)
+    return validated(System, read_yaml(file), str(file))
+
+
+def read_task(name: str) -> Task:
+    """A task that ships, by name, or a YAML file of one's own. Raises ConfigError with the names that exist."""
+    file = _file("tasks", name)
+    return validated(Task, read_yaml(file), str(file))
+
+
+def shipped_bundles() -> dict[str, Path]:
+    """Folders of the bundles that ship with rtseg, by name."""
+    root = Path(str(files("rtseg"))) / "models"
+    return {folder.name: folder for folder in sorted(root.iterdir()) if folder.is_dir()} if root.is_dir() else {}
+
+
+def bundle_folder(model: str) -> Path:
+    """The folder of ``--model NAME|DIR``. Raises BundleError with the names that exist."""
+    shipped = shipped_bundles()
+    if model in shipped:
+        return shipped[model]
+    if Path(model).is_dir():
+        return Path(model)
+    raise BundleError(f"no model {model!r}: neither a folder nor a model that ships; {nearest(model, list(shipped))}")
+
+
+def _file(kind: str, name: str) -> Path:
+    if name.endswith((".yaml", ".yml")):
+        return Path(name)
+    folder = Path(str(files("rtseg.configs"))) / kind
+    file = folder / f"{name}.yaml"
+    if not file.is_file():
+        known = [path.stem for path in folder.glob("*.yaml")]
+        raise ConfigError(f"no {kind.removesuffix('s')} {name!r}; {nearest(name, known)}, or give a YAML file of your own")
+    return file

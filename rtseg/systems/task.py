@@ -1,0 +1,54 @@
+"""A task: one body site as data."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from rtseg.core.anatomy import mirrored, organ
+from rtseg.data.pack import PackPlan
+from rtseg.imaging import Preparation
+from rtseg.segmentation.review import Limits
+from rtseg.segmentation.tidy import Rules
+
+
+class Task(BaseModel):
+    """One body site: its organs (TG-263 names, in the order of the model's outputs), working grid and rules.
+
+    open_ended: organs whose contours end by protocol; beyond their ends they are unknown, not absent.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    task: str
+    organs: tuple[str, ...]
+    open_ended: tuple[str, ...] = ()
+    preparation: Preparation
+    rules: Rules = Rules()
+    limits: Limits = Limits()
+
+    @model_validator(mode="after")
+    def _organs_exist(self) -> Self:
+        unknown = [name for name in (*self.organs, *self.open_ended) if organ(name) is None]
+        if unknown:
+            raise ValueError(f"not a TG-263 name known to rtseg.core.anatomy: {', '.join(unknown)}")
+        if len(set(self.organs)) < len(self.organs):
+            raise ValueError("organs names an organ twice")
+        if not set(self.open_ended) <= set(self.organs):
+            raise ValueError("open_ended names an organ that is not among organs")
+        lone = [name for name in self.organs if mirrored(name) not in self.organs]
+        if lone:
+            raise ValueError(
+                f"{', '.join(lone)} without the other side: left and right of a pair belong together, a mirror swaps them"
+            )
+        return self
+
+    @property
+    def mirrored(self) -> tuple[int, ...]:
+        """For each organ the index of what it becomes when left and right change places."""
+        return tuple(self.organs.index(mirrored(name)) for name in self.organs)
+
+    @property
+    def pack_plan(self) -> PackPlan:
+        return PackPlan(self.organs, self.open_ended, self.preparation)

@@ -1,0 +1,63 @@
+"""Which device a training or an inference runs on, and in which precision: measured, not assumed."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+WORTH = 1.1
+"""bf16 is taken only if it is this much quicker: below, its rounding is not worth it."""
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Where and how to compute. precision is float32 or bfloat16 (autocast: weights and loss stay in float32)."""
+
+    device: torch.device
+    precision: torch.dtype
+
+    def autocast(self) -> torch.autocast:
+        """The context in which networks run."""
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision is torch.bfloat16)
+
+    @property
+    def words(self) -> str:
+        """For logs and cards: device, threads, precision."""
+        where = (
+            torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+        )
+        return f"{where}, {str(self.precision).removeprefix('torch.')}"
+
+
+def choose_compute(threads: int | None = None) -> Compute:
+    """The first CUDA device if there is one, else the CPU with ``threads``; bf16 where it pays here.
+
+    On CUDA it pays where the hardware has it (one small convolution could not tell); on a CPU it is measured.
+
+    Sets the number of threads of this process when asked: call it once, at the start of a command.
+    """
+    if threads is not None:
+        torch.set_num_threads(threads)
+    device = torch.device("cuda") if torch.cuda.is_available() else torch.device("cpu")
+    if device.type == "cuda":
+        quick = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        quick = seconds(device, torch.float32) > WORTH * seconds(device, torch.bfloat16)
+    return Compute(device, torch.bfloat16 if quick else torch.float32)
+
+
+def seconds(device: torch.device, precision: torch.dtype, repeats: int = 3) -> float:
+    """Seconds of one convolution of a U-Net's size, forward, the best of some runs."""
+    conv = nn.Conv3d(32, 32, 3, padding=1).to(device)
+    image = torch.zeros(1, 32, 16, 32, 32, device=device)
+    best = float("inf")
+    with torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision is torch.bfloat16):
+        conv(image)
+        for _ in range(repeats):
+            start = time.perf_counter()
+            conv(image)
+            best = min(best, time.perf_counter() - start)
+    return best
