@@ -1,0 +1,56 @@
+"""What a report of contours tells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from rtseg.core import Finding, StructureSet, Volume
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What made the contours: model with version and SHA-256, version of rtseg, date as it shall be printed."""
+
+    model: str
+    model_version: str
+    model_sha256: str
+    rtseg_version: str
+    date: str
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Agreement of one organ with its manual contour: dice coefficient and HD95 in mm as rtseg.metrics defines them.
+
+    None where there is nothing to measure: both contours empty, or for the distance one of them.
+    """
+
+    dsc: float | None
+    hd95_mm: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class ContourReport:
+    """The whole of a report.
+
+    case        name of the case; never a patient's name or ID
+    ct          the planning CT in HU, any orientation
+    structures  the contours to review; their grid need not be that of the CT
+    findings    what a human should look at
+    timings     step -> seconds, in the order in which the steps were done
+    provenance  what made the contours
+    limits      what the model is known not to do, in plain text; a blank line parts paragraphs
+    manual      contours to compare with, None if there are none
+    agreement   organ -> agreement, for the organs that were compared
+    """
+
+    case: str
+    ct: Volume
+    structures: StructureSet
+    findings: Sequence[Finding]
+    timings: Mapping[str, float]
+    provenance: Provenance
+    limits: str = ""
+    manual: StructureSet | None = None
+    agreement: Mapping[str, Agreement] = field(default_factory=dict)
