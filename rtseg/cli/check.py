@@ -1,0 +1,54 @@
+"""`rtseg check`: what is in a folder, and can its CT be contoured?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rtseg.cli.terminal import answer, answer_findings, answer_json, exit_strictly, table
+
+if TYPE_CHECKING:
+    from rtseg.jobs.check import CheckResult
+
+
+def check(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with DICOM files, nested or mixed as they come.")],
+    series: Annotated[str | None, typer.Option(help="Series UID, or its unique ending, if the folder has several CTs.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 if there are findings.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The answer as JSON.")] = False,
+) -> None:
+    """Tell what was found, what is odd but tolerated, and what is refused (exit code 1).
+
+    Example: rtseg check CT_DIR
+    """
+    from rtseg.jobs.check import check_folder
+
+    result = check_folder(folder, series)
+    if as_json:
+        answer_json(result.as_dict())
+    else:
+        _answer(result)
+    if result.error is not None:
+        raise typer.Exit(1)
+    exit_strictly(result.findings, strict)
+
+
+def _answer(result: CheckResult) -> None:
+    rows = [(row.modality, str(row.images), row.series_instance_uid, row.left_out or "may be a planning CT") for row in result.series]
+    if rows:
+        table(("modality", "images", "series", ""), rows)
+    if result.other_files:
+        answer(f"{result.other_files} other files")
+    if result.grid is not None:
+        grid = result.grid
+        answer(
+            f"planning CT: {grid.slices} slices of {grid.rows} x {grid.columns}, "
+            f"pixels {grid.row_spacing_mm:g} x {grid.column_spacing_mm:g} mm, "
+            f"slices {grid.smallest_gap_mm:g} to {grid.largest_gap_mm:g} mm apart, {grid.lowest_hu:g} to {grid.highest_hu:g} HU"
+        )
+        if grid.has_hole:
+            answer("slices are missing: contouring it takes --allow-gaps")
+    answer_findings(result.findings)
+    answer("can be contoured" if result.error is None else f"refused: {result.error}")

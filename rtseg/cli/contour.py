@@ -1,0 +1,62 @@
+"""`rtseg contour`: planning CT in, structure set out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rtseg.cli.terminal import answer, answer_findings, answer_json, exit_strictly, say, steps, table
+
+if TYPE_CHECKING:
+    from rtseg.jobs.contour import ContourResult
+
+REVIEW = "Not a medical device. Every contour needs a human's review before it is used."
+
+
+def contour(
+    source: Annotated[Path, typer.Argument(metavar="CT", help="Folder with a planning CT as DICOM, or a NIfTI CT.")],
+    output: Annotated[Path, typer.Option(help="RTSTRUCT file; for a NIfTI CT a folder of masks.")],
+    model: Annotated[str, typer.Option(help="Name of a model that ships, or a bundle's folder.")] = "head_neck",
+    report: Annotated[Path | None, typer.Option(help="Folder for the HTML report.")] = None,
+    organs: Annotated[str | None, typer.Option(help="Only these organs, separated by commas.")] = None,
+    body: Annotated[bool, typer.Option("--body", help="The body's outline too (External).")] = False,
+    series: Annotated[str | None, typer.Option(help="Series UID, or its unique ending, if the folder has several CTs.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that is there.")] = False,
+    allow_gaps: Annotated[bool, typer.Option("--allow-gaps", help="Go on if slices are missing.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 if there are findings.")] = False,
+    threads: Annotated[int | None, typer.Option(help="CPU threads; all if not given.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The answer as JSON.")] = False,
+) -> None:
+    """Contour a planning CT.
+
+    Example: rtseg contour CT_DIR --model head_neck --output RS.dcm --report REPORT_DIR
+    """
+    from rtseg.jobs.contour import ContourOrder, Stopwatch, contour_series
+    from rtseg.systems import bundle_folder, load_bundle
+    from rtseg.training import choose_compute
+
+    wanted = None if organs is None else tuple(name.strip() for name in organs.split(",") if name.strip())
+    order = ContourOrder(source, output, wanted, body, report, series, overwrite, allow_gaps)
+    watch = Stopwatch(steps())
+    with watch.step("load model"):
+        bundle = load_bundle(bundle_folder(model), choose_compute(threads))
+    result = contour_series(order, bundle, watch)
+    if as_json:
+        answer_json(result.as_dict())
+    else:
+        answer_result(result)
+    exit_strictly(result.findings, strict)
+
+
+def answer_result(result: ContourResult) -> None:
+    """Organs with volumes, findings, timings and where things lie."""
+    answer(f"{result.name}, model {result.model}")
+    table(("organ", "ml"), [(name, f"{ml:.1f}") for name, ml in result.volumes_ml.items()])
+    answer_findings(result.findings)
+    answer("seconds: " + ", ".join(f"{step} {s:.1f}" for step, s in result.timings.items()))
+    answer(f"written: {result.output}")
+    if result.report is not None:
+        answer(f"report: {result.report}")
+    say(REVIEW)

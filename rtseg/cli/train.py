@@ -1,0 +1,51 @@
+"""`rtseg train`: a model from a clinic's own cases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rtseg.cli.terminal import Bar, answer, say, seconds
+
+app = typer.Typer(no_args_is_help=True, help="Train a model on packed cases.")
+
+
+@app.callback()
+def _group() -> None:
+    """Keeps `segmentation` a command of its own name."""
+
+
+@app.command("segmentation")
+def segmentation(
+    data: Annotated[Path, typer.Option(help="Folder made by `rtseg data pack`.")],
+    run: Annotated[Path, typer.Option(help="Run folder; one that holds this run already is gone on with.")],
+    system: Annotated[str, typer.Option(help="System that ships, or a YAML file.")] = "ct_only",
+    task: Annotated[str, typer.Option(help="Task that ships, or a YAML file.")] = "head_neck",
+    size: Annotated[str, typer.Option(help="tiny | small | full")] = "small",
+    budget: Annotated[str | None, typer.Option(help="End cleanly after this time, as in 30m.")] = None,
+    threads: Annotated[int | None, typer.Option(help="CPU threads; all if not given.")] = None,
+    seed: Annotated[int, typer.Option(help="Decides weights at the start and the order of patches.")] = 0,
+) -> None:
+    """Train a segmenter. Killed at any moment it goes on where its last checkpoint stands, on the same curve.
+
+    Example: rtseg train segmentation --data PACKED_DIR --run RUN_DIR --budget 30m
+    """
+    from rtseg.jobs.train_segmentation import TrainOrder, train_segmentation
+
+    bar = Bar("step")
+
+    def progress(step: int, figures: dict[str, float]) -> None:
+        bar.reach(step, " ".join(f"{name} {value:.4g}" for name, value in figures.items()))
+
+    budget_s = None if budget is None else seconds(budget)
+    order = TrainOrder(system, task, data, run, size, budget_s, threads, seed)  # type: ignore[arg-type]  # size is checked there
+    try:
+        step = train_segmentation(order, progress, lambda steps, _: bar.begin(steps))
+    except KeyboardInterrupt:
+        say(f"stopped; the same command goes on from the last checkpoint in {run}")
+        raise typer.Exit(130) from None
+    finally:
+        bar.end()
+    answer(f"step {step} reached; make a model of it with: rtseg bundle {run} --output DIR")

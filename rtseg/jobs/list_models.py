@@ -1,0 +1,38 @@
+"""The models that ship, each verified to be what was bundled."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from rtseg.core import BundleError
+from rtseg.systems import shipped_bundles
+from rtseg.systems.bundle import ABOUT, verify_bundle
+from rtseg.systems.catalogue import read_task
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    """One bundle: its folder, organs and hash, or in ``error`` why it cannot be used."""
+
+    name: str
+    version: str
+    folder: Path
+    organs: tuple[str, ...]
+    sha256: str
+    error: str | None
+
+
+def list_models() -> list[ModelRow]:
+    """Every model that ships, verified."""
+    return [_row(name, folder) for name, folder in shipped_bundles().items()]
+
+
+def _row(name: str, folder: Path) -> ModelRow:
+    try:
+        sha256 = verify_bundle(folder)
+    except BundleError as error:
+        return ModelRow(name, "", folder, (), "", str(error))
+    version = str(json.loads((folder / ABOUT).read_text())["version"])
+    return ModelRow(name, version, folder, read_task(str(folder / "task.yaml")).organs, sha256, None)

@@ -1,0 +1,54 @@
+"""Training of a segmenter from packed cases, into a run folder that can be killed and gone on with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rtseg.core import ConfigError
+from rtseg.data import read_pack
+from rtseg.segmentation.train import Progress, configuration, train
+from rtseg.systems import Size, read_system, read_task, write_yaml
+from rtseg.training import Run, choose_compute
+
+
+@dataclass(frozen=True)
+class TrainOrder:
+    """What a user asks of `rtseg train segmentation`.
+
+    data: folder made by `rtseg data pack`; run: the run folder, new or to be gone on with; budget_s: time after
+    which the run ends with a checkpoint, None for the whole schedule.
+    """
+
+    system: str
+    task: str
+    data: Path
+    run: Path
+    size: Size = "small"
+    budget_s: float | None = None
+    threads: int | None = None
+    seed: int = 0
+
+
+def train_segmentation(order: TrainOrder, progress: Progress, started: Progress) -> int:
+    """Train, or go on training; returns the step reached. ``started`` hears the number of steps and nothing else.
+
+    Raises ConfigError if the data were packed for another task, or the run folder holds another run.
+    """
+    system = read_system(order.system).at_size(order.size)
+    task = read_task(order.task)
+    plan, cases, fingerprint = read_pack(order.data)
+    if plan != task.pack_plan:
+        raise ConfigError(f"{order.data} was packed for other organs or another grid than task {task.task}; pack it again")
+    training = system.training(task, order.seed)
+    try:
+        run = Run.open(order.run, configuration(training, fingerprint), order.budget_s)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    write_yaml(system, order.run / "system.yaml")
+    write_yaml(task, order.run / "task.yaml")
+    started(training.schedule.steps, {})
+    try:
+        return train(training, cases, run, choose_compute(order.threads), progress)
+    finally:
+        run.close()
