@@ -1,6 +1,6 @@
 """Cases, where they come from, and how they are packed for training."""
 
-from rtseg.data.case import Case, CaseFolder, axial, find_cases, read_case, write_case
+from rtseg.data.case import Case, CaseFolder, axial, find_cases, read_case, squared, write_case
 from rtseg.data.nifti import read_nifti, write_nifti
 from rtseg.data.pack import PackedCase, PackPlan, pack, pack_case, read_pack
 
@@ -16,6 +16,7 @@ __all__ = [
     "read_case",
     "read_nifti",
     "read_pack",
+    "squared",
     "write_case",
     "write_nifti",
 ]

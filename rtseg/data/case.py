@@ -29,6 +29,8 @@ LABELS = {
 }
 """Labels of structures.nii.gz in an indexed tree (OpenKBP, head and neck)."""
 
+AIR_HU = -1000
+
 INDEX = "index.csv"
 CASE = "case.json"
 
@@ -140,6 +142,27 @@ def axial(case: Case) -> Case:
         turned = resample(Volume(mask.array.astype(np.float32), mask.geometry), grid, outside=0.0)
         organs[name] = Structure.from_full(turned.array > 0.5)
     return replace(case, ct=replace(ct, array=np.rint(ct.array).astype(np.int16)), structures=StructureSet(grid, organs), mr=None)
+
+
+def squared(case: Case) -> Case:
+    """The case with air beside it, so that its images have as many rows as columns; organs keep their place in the patient.
+
+    Some readers of DICOM, rt-utils 1.2.7 among them, mistake rows for columns where the counts differ.
+    """
+    grid = case.ct.geometry
+    slices, rows, columns = grid.shape
+    side = max(rows, columns)
+    above, before = (side - rows) // 2, (side - columns) // 2
+    shift = above * grid.pixel_spacing[0] * grid.direction[1] + before * grid.pixel_spacing[1] * grid.direction[2]
+    square = replace(grid, shape=(slices, side, side), origin=grid.origin - shift)
+    hu = np.full(square.shape, AIR_HU, dtype=case.ct.array.dtype)
+    hu[:, above : above + rows, before : before + columns] = case.ct.array
+    organs = {}
+    for name in case.structures:
+        organ = case.structures[name]
+        first, top, left = organ.offset
+        organs[name] = replace(organ, offset=(first, top + above, left + before))
+    return replace(case, ct=Volume(hu, square), structures=StructureSet(square, organs))
 
 
 def _axial_grid(grid: Geometry) -> Geometry:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import zlib
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ def read_nifti(path: Path) -> Volume:
     from nibabel.spatialimages import HeaderDataError
 
     try:
+        _check_sum(path)
         image: Any = nibabel.load(path)
         array = np.asanyarray(image.dataobj)
     except FileNotFoundError as error:
@@ -56,6 +58,14 @@ def write_nifti(image: Volume | Mask, path: Path) -> Path:
     written.header.set_xyzt_units("mm")  # type: ignore[no-untyped-call]
     nibabel.save(written, path)
     return path
+
+
+def _check_sum(path: Path) -> None:
+    """Read a compressed file to its end, where its checksum stands: nibabel stops before it, and damage would go unseen."""
+    if path.suffix == ".gz":
+        with gzip.open(path) as file:
+            while file.read(2**20):
+                pass
 
 
 def _volume(array: Array, affine: NDArray[np.float64], path: Path) -> Volume:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from rtseg.core import InputError, OutputError
 from rtseg.data.case import Case, CaseFolder
-from rtseg.imaging import Preparation, prepare, to_working_grid
+from rtseg.imaging import AIR_HU, Preparation, prepare, to_working_grid
 
 INDEX = "index.json"
 SHARES = 16
@@ -35,7 +35,7 @@ class PackedCase:
     ct         (slices, rows, columns) int16 HU
     organs     (organs, slices, rows, columns) uint8, share of the voxel in SHARES steps, 0 if not contoured
     contoured  (organs,) bool: somebody looked for this organ
-    known      (organs, 2) first and last+1 slice between which the organ's absence means absence
+    known      (organs, 2) first and last+1 slice between which the organ's absence means absence; slices go upwards
     """
 
     name: str
@@ -48,7 +48,7 @@ class PackedCase:
 
 @dataclass(frozen=True)
 class PackPlan:
-    """What is packed: the organs in order, those whose contours end by convention, and the preparation."""
+    """What is packed: the organs in order, those whose contours end below by convention, and the preparation."""
 
     organs: tuple[str, ...]
     open_ended: tuple[str, ...]
@@ -102,10 +102,10 @@ def read_pack(folder: Path) -> tuple[PackPlan, list[PackedCase], str]:
         raise InputError(f"{folder} holds no packed data ({INDEX} is missing); make it with: rtseg data pack")
     try:
         index = json.loads(file.read_text())
-    except ValueError as error:
-        raise InputError(f"{file} cannot be read: {error}") from error
-    cases = [_read(folder, entry) for entry in index["cases"]]
-    return _plan(index["plan"]), cases, _sha256(file)
+        plan, entries = _plan(index["plan"]), index["cases"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{file} is not whole ({error!r}); pack the data again") from error
+    return plan, [_read(folder, entry) for entry in entries], _sha256(file)
 
 
 def _read(folder: Path, entry: Mapping[str, str]) -> PackedCase:
@@ -123,18 +123,21 @@ def _plan(stored: dict[str, Any]) -> PackPlan:
 
 
 def _known(organ: NDArray[np.uint8], open_ended: bool) -> NDArray[np.int64]:
-    """Slices in which the organ's absence is known: all, or for an open-ended organ its own and one beyond."""
+    """Slices in which the organ's absence is known: all, or for an open-ended organ from one below its lower end on.
+
+    Its upper end is anatomy: cord begins where brainstem ends, oesophagus where larynx ends; only the lower end is a habit.
+    """
     there = np.flatnonzero(organ.any(axis=(1, 2)))
-    if not open_ended or there.size == 0:
-        return np.array([0, organ.shape[0]])
-    return np.array([max(0, there[0] - 1), min(organ.shape[0], there[-1] + 2)])
+    first = max(0, there[0] - 1) if open_ended and there.size else 0
+    return np.array([first, organ.shape[0]])
 
 
 def _rounded(hu: NDArray[np.float32]) -> NDArray[np.int16]:
+    """HU in HU_STEPS, counted from air, which stays what it is."""
     result, low = np.empty_like(hu), -np.inf
     for high, step in HU_STEPS:
         part = (hu >= low) & (hu < high)
-        result[part] = np.rint(hu[part] / step) * step
+        result[part] = np.rint((hu[part] - AIR_HU) / step) * step + AIR_HU
         low = high
     return result.astype(np.int16)
 

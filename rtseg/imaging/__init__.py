@@ -2,6 +2,7 @@
 
 from rtseg.imaging.body import body_mask
 from rtseg.imaging.prepare import (
+    AIR_HU,
     Preparation,
     Prepared,
     Probabilities,
@@ -14,6 +15,7 @@ from rtseg.imaging.prepare import (
 from rtseg.imaging.resample import resample
 
 __all__ = [
+    "AIR_HU",
     "Preparation",
     "Prepared",
     "Probabilities",

@@ -16,27 +16,55 @@ THIN_MM = 9.0
 PIECE = 0.1
 """Pieces smaller than this share of the largest are no body; a second leg or an arm is larger."""
 
+WITHIN_A_SLICE = np.array([np.zeros((3, 3)), [[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.zeros((3, 3))])
+"""Voxels of a hole hang together through faces, in their own slice only."""
+
+CAVITY = 0.5
+"""A hole in a slice belongs to the body if more than this share of its wall does: a lung or a sinus behind a thin wall
+does, the gap under an immobilisation mask and the inside of a couch do not."""
+
 
 def body_mask(ct: Volume) -> Mask:
     """The body in a CT on an axial grid of some millimetres: (slices, rows, columns) boolean.
 
     Tissue is opened by THIN_MM in the axial plane, so that plates and shells part from the body; the largest
-    piece (and others of its order) is kept, grown back within the tissue and filled slice by slice.
+    piece (and others of its order) is kept, grown back within the tissue and filled slice by slice. This is done
+    twice: the second time the body's own cavities count as tissue, so that no thin wall of theirs is taken for a shell.
     Raises GeometryError if the CT holds no tissue.
     """
     from scipy import ndimage
 
     tissue = ct.array > TISSUE_HU
-    core = _disc_distance(tissue, ct.geometry.pixel_spacing) > THIN_MM
-    if not core.any():
-        core = tissue
-    labels, count = ndimage.label(core)
-    if count == 0:
+    if not tissue.any():
         raise GeometryError(f"nothing in this CT is above {TISSUE_HU:g} HU: no body to be found; are the values HU?")
+    body = _thick_pieces(tissue, ct.geometry.pixel_spacing)
+    body = _thick_pieces(tissue | _cavities(tissue, body), ct.geometry.pixel_spacing)
+    return Mask(np.stack([ndimage.binary_fill_holes(plane) for plane in body]), ct.geometry)
+
+
+def _thick_pieces(tissue: NDArray[np.bool_], spacing_mm: tuple[float, float]) -> NDArray[np.bool_]:
+    """Tissue without what is thinner than twice THIN_MM and without small pieces; all of it if nothing is thicker."""
+    from scipy import ndimage
+
+    core = _disc_distance(tissue, spacing_mm) > THIN_MM
+    labels, _ = ndimage.label(core if core.any() else tissue)
     sizes = np.bincount(labels.ravel())[1:]
     kept = np.isin(labels, 1 + np.flatnonzero(sizes >= PIECE * sizes.max()))
-    grown = tissue & (_disc_distance(~kept, ct.geometry.pixel_spacing) <= THIN_MM + max(ct.geometry.pixel_spacing))
-    return Mask(np.stack([ndimage.binary_fill_holes(plane) for plane in grown]), ct.geometry)
+    return tissue & (_disc_distance(~kept, spacing_mm) <= THIN_MM + max(spacing_mm))
+
+
+def _cavities(tissue: NDArray[np.bool_], body: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The holes in the slices of ``tissue`` whose wall, counted in voxel faces, is ``body`` for the most part."""
+    from scipy import ndimage
+
+    holes = np.stack([ndimage.binary_fill_holes(plane) for plane in tissue]) & ~tissue
+    labels, count = ndimage.label(holes, structure=WITHIN_A_SLICE)
+    wall, own = np.zeros(count + 1), np.zeros(count + 1)
+    for axis, step in ((1, 1), (1, -1), (2, 1), (2, -1)):  # a hole never touches the border, so nothing wraps round
+        faces = holes & np.roll(tissue, step, axis)
+        wall += np.bincount(labels[faces], minlength=count + 1)
+        own += np.bincount(labels[faces & np.roll(body, step, axis)], minlength=count + 1)
+    return np.asarray((own > CAVITY * wall)[labels])
 
 
 def grown(mask: Mask, margin_mm: float) -> Mask:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from rtseg.core import AXIAL, EMPTY, Geometry, GeometryError, Mask, Structure, StructureSet, Volume, bounding_box
 from rtseg.imaging.body import body_mask, grown
@@ -124,14 +124,17 @@ def _working_grid(source: Geometry, spacing_mm: tuple[float, float, float]) -> G
 
 
 def _organ_box(image: Volume, onto: Geometry) -> Box | None:
-    """The box of ``onto`` that holds every voxel whose value, resampled from ``image``, can be above one half."""
+    """The box of ``onto`` that holds every voxel whose value, resampled from ``image``, can be above one half.
+
+    One voxel more on each side: alone or beside a gap, the outer slices of a box may be thicker than in the whole grid.
+    """
     box = bounding_box(image.array > 0.5)
     if box is None:
         return None
     margin = reach(image.geometry, onto)
     ends = [(s.start - more, s.stop - 1 + more) for s, more in zip(box, margin, strict=True)]
     corners = np.stack(np.meshgrid(*ends, indexing="ij"), axis=-1)
-    return _start_and_shape(_box_of(onto.indices(image.geometry.points(corners)), onto, 0))
+    return _start_and_shape(_box_of(onto.indices(image.geometry.points(corners)), onto, 1))
 
 
 def _around(image: Volume, grid: Geometry) -> Volume:
@@ -140,7 +143,7 @@ def _around(image: Volume, grid: Geometry) -> Volume:
     return Volume(image.array[box], image.geometry.crop(*_start_and_shape(box)))
 
 
-def _box_of(indices: NDArray[np.float64], grid: Geometry, margin: ArrayLike) -> tuple[slice, slice, slice]:
+def _box_of(indices: NDArray[np.float64], grid: Geometry, margin: NDArray[np.float64] | int) -> tuple[slice, slice, slice]:
     """The smallest box of a grid, one voxel at least, round fractional indices (..., 3) with a margin of voxels."""
     low, high = indices.reshape(-1, 3).min(axis=0) - margin, indices.reshape(-1, 3).max(axis=0) + margin
     last = np.array(grid.shape) - 1

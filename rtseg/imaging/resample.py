@@ -131,9 +131,12 @@ def _cheapest_first(source: tuple[int, ...], target: tuple[int, int, int]) -> li
 
 
 def _coarsened(source: Geometry, target: Geometry) -> Geometry:
-    """The source's box with the target's resolution along the source's own axes, nowhere finer than the source."""
+    """The source's box with the target's resolution along the source's own axes, nowhere finer than the source.
+
+    A target voxel is as wide along an oblique axis as a box of the same second moment: a cube is as wide all round.
+    """
     resolution = np.array([float(np.median(_widths(target, axis))) for axis in range(3)])
-    wanted = np.abs(source.direction @ target.direction.T) @ resolution
+    wanted = np.sqrt((source.direction @ target.direction.T) ** 2 @ resolution**2)
     faces = [source.slice_faces[[0, -1]]]
     faces += [np.array([-0.5, source.shape[axis] - 0.5]) * source.pixel_spacing[axis - 1] for axis in (1, 2)]
     shape, spacing, first = [], [], []
