@@ -66,14 +66,17 @@ def _plain(net: nn.Module) -> Callable[[Tensor], Tensor]:
     return run
 
 
-def dice_on_grid(logits: Tensor, organs: Tensor, contoured: Sequence[bool]) -> list[float | None]:
+def dice_on_grid(logits: Tensor, organs: Tensor, contoured: Sequence[bool], known: Sequence[Sequence[int]]) -> list[float | None]:
     """DSC per organ on the working grid, for choosing checkpoints only; None where not contoured.
 
-    logits and organs (organs, d, h, w); organs are shares 0..1, a voxel counts from one half on.
+    logits and organs (organs, d, h, w); organs are shares 0..1, a voxel counts from one half on; known: first and
+    last+1 slice of each organ that count, because beyond them its absence is not known.
     """
     seen, truth = logits > 0, organs >= 0.5
     figures: list[float | None] = []
-    for ours, theirs, asked in zip(seen, truth, contoured, strict=True):
+    for organ, asked in enumerate(contoured):
+        first, end = known[organ]
+        ours, theirs = seen[organ, first:end], truth[organ, first:end]
         size = int(ours.sum()) + int(theirs.sum())
         figures.append(2 * int((ours & theirs).sum()) / size if asked and size else None)
     return figures

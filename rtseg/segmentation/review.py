@@ -8,6 +8,7 @@ import numpy as np
 
 from rtseg.core import Finding, StructureSet
 from rtseg.imaging import Probabilities
+from rtseg.segmentation.tidy import TOUCHING
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def _pieces(name: str, seen: Probabilities, index: int, limits: Limits) -> list[
     """More than one piece worth a word was seen; the largest was kept."""
     from scipy import ndimage
 
-    labels, count = ndimage.label(seen.array[index] > 0.5)
+    labels, count = ndimage.label(seen.array[index] > 0.5, TOUCHING)
     if count < 2:
         return []
     per_slice = np.stack([np.bincount(plane.ravel(), minlength=count + 1)[1:] for plane in labels])

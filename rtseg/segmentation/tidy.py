@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from rtseg.core import Structure, StructureSet, bounding_box
 
+TOUCHING = np.ones((3, 3, 3), dtype=bool)
+"""Voxels that share a corner belong together: a thin organ steps sideways from slice to slice."""
+
 
 @dataclass(frozen=True)
 class Rules:
@@ -30,7 +33,7 @@ def _tidied(organ: Structure, rules: Rules) -> Structure:
         return organ
     mask = organ.mask
     if rules.pieces:
-        labels, count = ndimage.label(mask)
+        labels, count = ndimage.label(mask, TOUCHING)
         if count > rules.pieces:
             sizes = np.bincount(labels.ravel())[1:]
             mask = np.isin(labels, 1 + np.argsort(sizes)[::-1][: rules.pieces])

@@ -112,6 +112,8 @@ def train(training: Training, cases: Sequence[PackedCase], run: Run, compute: Co
             progress(step, validate(nets, judge, training, run, step))
         if run.is_save_due:
             run.save(_checkpoint(nets, step))
+    if judge and run.best() is None:
+        progress(step, validate(nets, judge, training, run, step))
     run.save(_checkpoint(nets, step))
     return step
 
@@ -140,7 +142,7 @@ def validate(nets: Nets, cases: Sequence[Resident], training: Training, run: Run
     rows = []
     for case in cases:
         logits = segment_logits(case.ct[None].float(), segmenter)[0]
-        rows.append(dice_on_grid(logits, case.organs.float() / SHARES, case.contoured.tolist()))
+        rows.append(dice_on_grid(logits, case.organs.float() / SHARES, case.contoured.tolist(), case.known.tolist()))
     figures = {}
     for organ, column in zip(training.organs, zip(*rows, strict=True), strict=True):
         known = [value for value in column if value is not None]

@@ -16,7 +16,7 @@ from rtseg.segmentation.tidy import Rules
 class Task(BaseModel):
     """One body site: its organs (TG-263 names, in the order of the model's outputs), working grid and rules.
 
-    open_ended: organs whose contours end by protocol; beyond their ends they are unknown, not absent.
+    open_ended: organs whose contours end by protocol at their lower (inferior) end; below it they are unknown, not absent.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -12,9 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from rtseg.data.pack import SHARES
+from rtseg.imaging import AIR_HU
 from rtseg.training.sampling import Draw, Resident
-
-AIR_HU = -1000.0
 
 Array = NDArray[np.float64]
 
@@ -80,10 +79,12 @@ def _cut_one(
     random: np.random.Generator,
 ) -> tuple[Tensor, Tensor, Tensor]:
     device = case.ct.device
-    size = np.array(case.ct.shape[1:])
     matrix, flip = _transform(augmentation, random)
-    grid = _sampling_grid(patch, matrix, np.array(draw.centre), np.array(size, dtype=np.float64)).to(device)
-    image = torch.cat([case.ct.float() - AIR_HU, case.organs.float() / SHARES, _known_slices(case)])
+    box = _touched(case, draw, patch, matrix)
+    start, size = np.array([side.start for side in box]), np.array([side.stop - side.start for side in box], dtype=np.float64)
+    grid = _sampling_grid(patch, matrix, np.array(draw.centre) - start, size).to(device)
+    whole = (slice(None), *box)
+    image = torch.cat([case.ct[whole].float() - AIR_HU, case.organs[whole].float() / SHARES, _known_slices(case)[whole]])
     values = functional.grid_sample(image[None], grid, mode="bilinear", padding_mode="zeros", align_corners=False)
     organs = len(case.contoured)
     hu, shares, known = values[:, :1] + AIR_HU, values[:, 1 : 1 + organs], values[:, 1 + organs :] > 0.5
@@ -91,6 +92,15 @@ def _cut_one(
         order = torch.as_tensor(list(mirrored), device=device)
         shares, known = shares[:, order], known[:, order]
     return hu, shares, known
+
+
+def _touched(case: Resident, draw: Draw, patch: tuple[int, int, int], matrix: Array) -> tuple[slice, slice, slice]:
+    """The part of the scan that a patch reads: its turned box with a voxel to interpolate from."""
+    half = np.abs(matrix) @ (np.array(patch) / 2) + 1
+    low = np.maximum(0, np.floor(np.array(draw.centre) - half)).astype(int)
+    high = np.minimum(case.ct.shape[1:], np.ceil(np.array(draw.centre) + half)).astype(int)
+    a, b, c = (slice(int(first), int(end)) for first, end in zip(low, high, strict=True))
+    return a, b, c
 
 
 def _known_slices(case: Resident) -> Tensor:
@@ -120,7 +130,7 @@ def _transform(augmentation: Augmentation, random: np.random.Generator) -> tuple
 
 
 def _sampling_grid(patch: tuple[int, int, int], matrix: Array, centre: Array, size: Array) -> Tensor:
-    """(1, d, h, w, 3) coordinates for grid_sample: x, y, z in -1..1 over the scan's outer faces."""
+    """(1, d, h, w, 3) coordinates for grid_sample: x, y, z in -1..1 over the outer faces of the part that is read."""
     to_unit = np.diag(2.0 / size)
     theta = to_unit @ matrix
     offset = to_unit @ centre - 1

@@ -21,9 +21,9 @@ class Schedule:
     decay: float = 0.2
     weight_decay: float = 0.01
     clip: float = 1.0
-    ema: float = 0.995
+    ema: float = 0.998
     log_every: int = 10
-    validate_every: int = 250
+    validate_every: int = 500
 
     def rate_at(self, step: int) -> float:
         """Learning rate of a step (0-based)."""

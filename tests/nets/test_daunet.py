@@ -33,7 +33,11 @@ def test_logits_have_the_size_of_the_image_and_each_level_its_own() -> None:
 
     assert net(image(8, 16, 24)).shape == (2, 3, 8, 16, 24)
     # fold (1, 2, 2), then one halving: three levels of features, the coarsest without a head
-    assert [tuple(level.shape[1:]) for level in net.forward_deep(image(8, 16, 24))] == [(3, 8, 16, 24), (3, 8, 8, 12), (3, 4, 4, 6)]
+    assert [tuple(level.shape[1:]) for level in net.forward_deep(image(8, 16, 24))] == [
+        (3, 8, 16, 24),
+        (3, 8, 8, 12),
+        (3, 4, 4, 6),
+    ]
 
 
 def test_a_size_that_cannot_be_halved_names_the_next_that_fits() -> None:

@@ -39,13 +39,13 @@ def packed_case(
     shift: of all balls along the rows, as a share of the size.
     """
     shares = np.stack([_share(shape, ball, shift) for ball in BALLS.values()])
-    hu = BODY_HU + sum(share * ball.hu / SHARES for share, ball in zip(shares, BALLS.values(), strict=True))
+    hu = BODY_HU + sum(share * (ball.hu / SHARES) for share, ball in zip(shares, BALLS.values(), strict=True))
     known = np.array([[0, shape[0]]] * len(ORGANS))
     return PackedCase(name, split, np.asarray(hu).astype(np.int16), shares, np.ones(len(ORGANS), dtype=np.bool_), known)
 
 
 def _share(shape: tuple[int, int, int], ball: Ball, shift: float) -> NDArray[np.uint8]:
     centres = np.moveaxis(np.indices(shape), 0, -1) + 0.5
-    middle = (np.array(ball.centre) + (0, shift, 0)) * shape
+    middle = np.add(ball.centre, (0, shift, 0)) * shape
     distance = np.linalg.norm(centres - middle, axis=-1)
     return np.rint(np.clip(ball.radius * min(shape) - distance + 0.5, 0, 1) * SHARES).astype(np.uint8)

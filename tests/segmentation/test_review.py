@@ -1,0 +1,99 @@
+"""Findings about contours: each has a case that raises it and one that does not."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtseg.core import Finding, Geometry, Structure, StructureSet
+from rtseg.imaging import Probabilities
+from rtseg.segmentation.review import Limits, review
+from rtseg.segmentation.tidy import Rules, tidy
+
+GRID = Geometry.regular((10, 20, 20), (5.0, 2.0, 2.0))
+"""A voxel is 0.02 ml."""
+
+MIDDLE = (slice(3, 7), slice(5, 10), slice(5, 10))
+"""100 voxels, 2 ml."""
+
+
+def seen(*boxes: tuple[slice, slice, slice]) -> NDArray[np.float32]:
+    array = np.zeros(GRID.shape, dtype=np.float32)
+    for box in boxes:
+        array[box] = 0.9
+    return array
+
+
+def findings(array: NDArray[np.float32], limits: Limits | None = None) -> tuple[Finding, ...]:
+    organs = StructureSet(GRID, {"Larynx": Structure.from_full(array > 0.5)})
+    return review(tidy(organs, Rules()), Probabilities(("Larynx",), array[None], GRID), limits or Limits(piece_ml=0.3))
+
+
+def kinds(array: NDArray[np.float32], limits: Limits | None = None) -> list[str]:
+    return [finding.kind for finding in findings(array, limits)]
+
+
+def test_an_organ_in_one_piece_in_the_middle_is_not_worth_a_word() -> None:
+    assert findings(seen(MIDDLE)) == ()
+
+
+def test_an_organ_that_was_not_found_is_missing() -> None:
+    (finding,) = findings(seen())
+
+    assert (finding.kind, finding.organ) == ("missing", "Larynx")
+    assert finding.words == "Larynx was not found on this scan."
+
+
+def test_an_organ_on_the_first_or_last_slice_may_be_cut() -> None:
+    for slices in (slice(0, 4), slice(6, 10)):
+        (finding,) = findings(seen((slices, *MIDDLE[1:])))
+        assert finding.kind == "scan_edge"
+        assert "the first or last slice" in finding.words
+    assert kinds(seen((slice(1, 9), *MIDDLE[1:]))) == []
+
+
+def test_an_organ_at_the_border_of_the_image_may_be_cut() -> None:
+    for box in ((slice(3, 7), slice(0, 5), slice(5, 10)), (slice(3, 7), slice(5, 10), slice(15, 20))):
+        (finding,) = findings(seen(box))
+        assert finding.kind == "scan_edge"
+        assert "the border of the image" in finding.words
+    assert kinds(seen((slice(3, 7), slice(1, 5), slice(15, 19)))) == []
+
+
+def test_a_second_piece_is_told_with_its_volume() -> None:
+    # 4 x 4 x 2 voxels of 0.02 ml
+    (finding,) = findings(seen(MIDDLE, (slice(3, 7), slice(14, 18), slice(14, 16))))
+
+    assert (finding.kind, finding.organ, finding.value, finding.limit) == ("pieces", "Larynx", 2, 1)
+    assert "the largest (2.0 ml) was kept, the others (0.6 ml) left out" in finding.words
+
+
+def test_a_speck_is_not_worth_a_word_unless_the_limit_says_so() -> None:
+    # 14 voxels, 0.28 ml
+    array = seen(MIDDLE, (slice(5, 6), slice(13, 15), slice(12, 19)))
+
+    assert kinds(array) == []
+    assert kinds(array, Limits(piece_ml=0.25)) == ["pieces"]
+
+
+def test_uneven_slices_weigh_as_thick_as_they_are() -> None:
+    # slices at 0, 1, 2 and 32 mm: the last is 30 mm thick, 0.03 ml a voxel of 1 x 1 mm; 12 voxels are 0.36 ml
+    grid = Geometry((4, 8, 8), (1.0, 1.0), np.array([0.0, 1.0, 2.0, 32.0]), np.zeros(3), np.eye(3)[::-1])
+    array = np.zeros(grid.shape, dtype=np.float32)
+    array[0:2, 1:7, 1:7] = array[3, 2:5, 2:6] = 0.9
+    organs = StructureSet(grid, {"Larynx": Structure.from_full(array > 0.5)})
+    found = review(organs, Probabilities(("Larynx",), array[None], grid), Limits(piece_ml=0.05))
+
+    # the thin piece: 2 slices of 1 mm, 36 voxels each, 0.072 ml
+    (pieces,) = [finding for finding in found if finding.kind == "pieces"]
+    assert "the largest (0.4 ml)" in pieces.words
+    assert "(0.1 ml)" in pieces.words
+
+
+def test_every_organ_is_reviewed_under_its_own_name() -> None:
+    array = np.stack([seen(MIDDLE), seen(), seen((slice(0, 4), *MIDDLE[1:]))])
+    names = ("Brainstem", "Larynx", "SpinalCord")
+    organs = StructureSet(GRID, {name: Structure.from_full(a > 0.5) for name, a in zip(names, array, strict=True)})
+    found = review(organs, Probabilities(names, array, GRID), Limits())
+
+    assert [(finding.organ, finding.kind) for finding in found] == [("Larynx", "missing"), ("SpinalCord", "scan_edge")]

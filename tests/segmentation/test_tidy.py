@@ -1,0 +1,94 @@
+"""Organs in one piece, without holes, and with a probability that says the same."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from rtseg.core import EMPTY, Geometry, Structure, StructureSet
+from rtseg.segmentation.tidy import Rules, tidy
+
+GRID = Geometry.regular((6, 12, 14), (3.0, 1.0, 1.0))
+
+
+def organ(*boxes: tuple[slice, slice, slice]) -> NDArray[np.bool_]:
+    array = np.zeros(GRID.shape, dtype=np.bool_)
+    for box in boxes:
+        array[box] = True
+    return array
+
+
+LARGE = (slice(1, 4), slice(2, 7), slice(2, 8))
+SMALL = (slice(1, 4), slice(9, 11), slice(10, 13))
+SPECK = (slice(5, 6), slice(0, 1), slice(0, 1))
+HOLE = (slice(1, 4), slice(4, 5), slice(4, 6))
+
+
+def tidied(mask: NDArray[np.bool_], rules: Rules | None = None) -> NDArray[np.bool_]:
+    organs = StructureSet(GRID, {"Larynx": Structure.from_full(mask)})
+    return tidy(organs, rules or Rules()).mask("Larynx").array
+
+
+def test_only_the_largest_piece_stays() -> None:
+    assert np.array_equal(tidied(organ(LARGE, SMALL, SPECK)), organ(LARGE))
+
+
+def test_as_many_pieces_stay_as_the_rules_say() -> None:
+    mask = organ(LARGE, SMALL, SPECK)
+
+    assert np.array_equal(tidied(mask, Rules(pieces=2)), organ(LARGE, SMALL))
+    assert np.array_equal(tidied(mask, Rules(pieces=3)), mask)
+    assert np.array_equal(tidied(mask, Rules(pieces=0)), mask)
+
+
+def test_holes_are_filled_slice_by_slice() -> None:
+    ring = organ(LARGE) & ~organ(HOLE)
+
+    assert np.array_equal(tidied(ring), organ(LARGE))
+    assert np.array_equal(tidied(ring, Rules(fill_holes=False)), ring)
+
+
+def test_a_hole_open_above_and_below_is_a_hole_all_the_same() -> None:
+    # a tube along the slices: no hole in three dimensions, one in each slice
+    assert tidied(organ((slice(0, 6), *LARGE[1:])) & ~organ((slice(0, 6), *HOLE[1:]))).sum() == 6 * 5 * 6
+
+
+def test_what_was_not_found_stays_not_found() -> None:
+    organs = tidy(StructureSet(GRID, {"Larynx": EMPTY, "Brainstem": Structure.from_full(organ(LARGE))}), Rules())
+
+    assert list(organs) == ["Larynx", "Brainstem"]
+    assert organs["Larynx"].is_empty
+    assert np.array_equal(organs.mask("Brainstem").array, organ(LARGE))
+
+
+@pytest.mark.parametrize("precision", [np.float16, np.float32, np.float64])
+def test_probability_follows_the_mask(precision: type[np.floating]) -> None:
+    probability = np.full(GRID.shape, 0.125, dtype=precision)
+    probability[LARGE], probability[SMALL], probability[HOLE] = 0.75, 0.875, 0.25
+    organs = StructureSet(GRID, {"Larynx": Structure(probability > 0.5, (0, 0, 0), probability)})
+    after = tidy(organs, Rules())["Larynx"]
+
+    assert after.offset == (1, 2, 2)
+    assert after.mask.shape == (3, 5, 6)
+    assert after.probability is not None
+    assert after.probability.dtype == precision
+    assert np.array_equal(after.mask, after.probability > 0.5)
+    # a filled hole is just above one half, the rest as it was
+    hole = after.probability[:, 2:3, 2:4]
+    assert (hole > 0.5).all()
+    assert (hole < 0.501).all()
+    assert (after.probability == 0.75).sum() == 3 * 5 * 6 - 3 * 2
+
+
+def test_a_removed_piece_inside_the_kept_ones_box_is_at_one_half_at_most() -> None:
+    corner = (slice(1, 4), slice(2, 10), slice(2, 3)), (slice(1, 4), slice(9, 10), slice(2, 12))
+    probability = np.zeros(GRID.shape, dtype=np.float32)
+    probability[organ(*corner)] = 0.9
+    speck = (2, 4, 8)
+    probability[speck] = 0.95
+    after = tidy(StructureSet(GRID, {"Larynx": Structure(probability > 0.5, (0, 0, 0), probability)}), Rules())["Larynx"]
+
+    assert after.probability is not None
+    assert after.probability[1, 2, 6] == 0.5
+    assert not after.mask[1, 2, 6]

@@ -1,0 +1,156 @@
+"""Patches: voxel-exact without augmentation, and with it image, organs and what is known stay together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from training.packed_phantom import BALLS, MIRRORED, ORGANS, packed_case
+
+from rtseg.data.pack import SHARES, PackedCase
+from rtseg.training import Augmentation, Batch, Sampling, cut, draw, resident
+from rtseg.training.sampling import Draw
+
+CPU = torch.device("cpu")
+LEFT, RIGHT, STEM = range(3)
+PATCH = (8, 12, 16)
+NONE = Augmentation()
+
+
+def patches(
+    case: PackedCase,
+    centre: tuple[float, float, float],
+    augmentation: Augmentation = NONE,
+    seed: int = 0,
+    patch: tuple[int, int, int] = PATCH,
+) -> Batch:
+    return cut([resident(case, CPU)], [Draw(0, centre)], patch, augmentation, MIRRORED, np.random.default_rng(seed))
+
+
+def unsided() -> PackedCase:
+    """Parotid_R was not contoured; Brainstem is known in slices 7 to 15 only."""
+    case = packed_case()
+    organs, known = case.organs.copy(), case.known.copy()
+    organs[RIGHT], known[STEM] = 0, (7, 16)
+    return replace(case, organs=organs, contoured=np.array([True, False, True]), known=known)
+
+
+def in_air(case: PackedCase) -> PackedCase:
+    """The outer eight columns on either side are air."""
+    ct = case.ct.copy()
+    ct[..., :8] = ct[..., -8:] = -1000
+    return replace(case, ct=ct)
+
+
+def test_without_augmentation_a_patch_is_the_scan_voxel_by_voxel() -> None:
+    case = unsided()
+    # centred between voxels 5 and 13, 9 and 21, 7 and 23
+    batch = patches(case, (9.0, 15.0, 15.0))
+    box = (slice(5, 13), slice(9, 21), slice(7, 23))
+
+    assert batch.hu.shape == (1, 1, *PATCH)
+    torch.testing.assert_close(batch.hu[0, 0], torch.from_numpy(case.ct[box]).float(), atol=0.02, rtol=0)
+    wanted = torch.from_numpy(case.organs[(slice(None), *box)]).float() / SHARES
+    torch.testing.assert_close(batch.organs[0], wanted, atol=1e-4, rtol=0)
+    assert batch.known[0, LEFT].all()
+    assert not batch.known[0, RIGHT].any()
+    # slices 5 and 6 lie below the first known one
+    assert batch.known[0, STEM].flatten(1).all(1).tolist() == [False, False, *[True] * 6]
+
+
+def test_a_patch_of_the_scans_size_is_the_whole_scan() -> None:
+    case = packed_case()
+    batch = patches(case, (12.0, 16.0, 16.0), patch=(24, 32, 32))
+
+    torch.testing.assert_close(batch.hu[0, 0], torch.from_numpy(case.ct).float(), atol=0.02, rtol=0)
+
+
+def test_beyond_the_scan_is_air_and_nothing_is_known() -> None:
+    case = packed_case()
+    batch = patches(case, (12.0, 16.0, 16.0), patch=(32, 32, 40))
+    inside = torch.zeros(32, 32, 40, dtype=torch.bool)
+    inside[4:28, :, 4:36] = True
+
+    assert (batch.hu[0, 0][~inside] == -1000).all()
+    assert torch.equal(batch.known[0], inside.expand(3, -1, -1, -1))
+    assert (batch.organs[0][:, ~inside] == 0).all()
+    torch.testing.assert_close(batch.hu[0, 0, 4:28, :, 4:36], torch.from_numpy(case.ct).float(), atol=0.02, rtol=0)
+
+
+def test_a_mirror_swaps_left_and_right_organs_and_what_is_known_of_them() -> None:
+    case = unsided()
+    plain, flipped = (patches(case, (12.0, 16.0, 16.0), Augmentation(mirror=m), patch=(24, 32, 32)) for m in (0.0, 1.0))
+
+    torch.testing.assert_close(flipped.hu, plain.hu.flip(-1), atol=0.02, rtol=0)
+    torch.testing.assert_close(flipped.organs, plain.organs.flip(-1)[:, list(MIRRORED)], atol=1e-4, rtol=0)
+    # Parotid_L was contoured, Parotid_R was not: in the mirror it is the other way round
+    assert not flipped.known[0, LEFT].any()
+    assert flipped.known[0, RIGHT].all()
+    # the patient's left is where columns are high; what is now called Parotid_R lies on the right
+    assert flipped.organs[0, RIGHT, :, :, :16].sum() > 100
+    assert flipped.organs[0, RIGHT, :, :, 16:].sum() < flipped.organs[0, RIGHT, :, :, :16].sum() / 10
+
+
+def test_contours_stay_on_their_organs_when_turned_and_scaled() -> None:
+    case = packed_case()
+    for seed in range(5):
+        batch = patches(case, (12.0, 16.0, 16.0), Augmentation(turn_deg=40.0, scale=0.3, mirror=0.0), seed, (8, 12, 12))
+        # everywhere in this patient: HU = sum of share * the organ's HU, and both are interpolated alike
+        wanted = sum(batch.organs[0, n] * ball.hu for n, ball in enumerate(BALLS.values()))
+        torch.testing.assert_close(batch.hu[0, 0], wanted, atol=0.05, rtol=0)
+
+
+def test_shares_stay_between_none_and_all() -> None:
+    for seed in range(5):
+        batch = patches(packed_case(), (12.0, 16.0, 16.0), Augmentation(turn_deg=40.0, scale=0.3, mirror=0.5), seed, (24, 32, 32))
+        assert batch.organs.min() >= 0
+        assert batch.organs.max() <= 1 + 1e-5
+        assert batch.known.dtype == torch.bool
+
+
+def test_turning_keeps_an_organs_volume() -> None:
+    case = packed_case()
+    before = case.organs[STEM].sum() / SHARES
+    for seed in range(4):
+        after = patches(case, (12.0, 16.0, 16.0), Augmentation(turn_deg=30.0), seed, (40, 48, 48)).organs[0, STEM].sum()
+        assert after == pytest.approx(before, rel=0.02)
+
+
+def test_air_stays_air_and_the_body_changes() -> None:
+    case = in_air(packed_case())
+    batch = patches(case, (12.0, 16.0, 16.0), Augmentation(hu_shift=30.0, hu_scale=0.1, noise_hu=40.0), patch=(24, 32, 32))
+
+    torch.testing.assert_close(batch.hu[..., :8], torch.full((1, 1, 24, 32, 8), -1000.0), atol=0.02, rtol=0)
+    assert (batch.hu[0, 0, ..., 8:-8] - torch.from_numpy(case.ct[..., 8:-8])).abs().mean() > 5
+
+
+def test_blur_is_in_plane_and_leaves_an_even_body_alone() -> None:
+    case = packed_case()
+    batch = patches(case, (12.0, 16.0, 16.0), Augmentation(blur=1.0), patch=(24, 32, 32))
+    hu = case.ct.astype(np.float64)
+    # one voxel inside the left parotid's border: half itself, half the mean of its 3 x 3 neighbours in its slice
+    s, r, c = 14, 13, 17
+    assert hu[s, r, c] != hu[s, r - 1 : r + 2, c - 1 : c + 2].mean()
+    wanted = 0.5 * hu[s, r, c] + 0.5 * hu[s, r - 1 : r + 2, c - 1 : c + 2].mean()
+    assert float(batch.hu[0, 0, s, r, c]) == pytest.approx(wanted, abs=0.05)
+    assert float(batch.hu[0, 0, 2, 0, 0]) == pytest.approx(0, abs=0.02)
+
+
+def test_same_seed_same_patch() -> None:
+    strong = Augmentation(turn_deg=10.0, scale=0.1, mirror=0.5, hu_shift=10.0, hu_scale=0.02, noise_hu=10.0, blur=0.5)
+    first, again, other = (patches(packed_case(), (12.0, 16.0, 16.0), strong, seed) for seed in (4, 4, 5))
+
+    assert torch.equal(first.hu, again.hu)
+    assert torch.equal(first.organs, again.organs)
+    assert not torch.equal(first.hu, other.hu)
+
+
+def test_patients_of_different_size_share_a_step() -> None:
+    cases = [resident(packed_case((12, 20, 28)), CPU), resident(packed_case((24, 32, 32)), CPU)]
+    random = np.random.default_rng(0)
+    batch = cut(cases, draw(cases, Sampling(PATCH, batch=2), random), PATCH, NONE, MIRRORED, random)
+
+    assert batch.hu.shape == (2, 1, *PATCH)
+    assert batch.organs.shape == batch.known.shape == (2, len(ORGANS), *PATCH)

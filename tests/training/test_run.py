@@ -1,0 +1,171 @@
+"""A run folder under fire: killed at any moment, it goes on from its last whole checkpoint."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from rtseg.training import Checkpoint, Run, load_named, load_optimizer, named_weights, optimizer_tensors
+from rtseg.training.run import LAST, LOG
+
+CONFIGURATION = {"seed": 0, "schedule": {"steps": 10}, "windows_hu": ((-1000.0, 1500.0),)}
+
+
+def opened(folder: Path, **changes: object) -> Run:
+    return Run.open(folder, {**CONFIGURATION, **changes}, budget_s=None)
+
+
+def checkpoint(step: int) -> Checkpoint:
+    return Checkpoint(step, {"segmenter.weight": torch.full((3,), float(step))}, {"0.step": torch.tensor(float(step))})
+
+
+def logged_steps(folder: Path) -> list[int]:
+    return [json.loads(line)["step"] for line in (folder / LOG).read_text().splitlines()]
+
+
+def test_a_fresh_run_has_nothing_to_go_on_from(tmp_path: Path) -> None:
+    run = opened(tmp_path / "run")
+
+    assert run.last() is None
+    assert run.best() is None
+
+
+def test_a_checkpoint_comes_back_whole(tmp_path: Path) -> None:
+    opened(tmp_path).save(checkpoint(7))
+    last = opened(tmp_path).last()
+
+    assert last is not None
+    assert last.step == 7
+    assert torch.equal(last.weights["segmenter.weight"], torch.full((3,), 7.0))
+    assert torch.equal(last.optimizer["0.step"], torch.tensor(7.0))
+
+
+def test_only_the_newest_checkpoint_stays(tmp_path: Path) -> None:
+    run = opened(tmp_path)
+    for step in (1, 2, 30):
+        run.save(checkpoint(step))
+
+    names = sorted(file.name for file in tmp_path.glob("step_*"))
+    assert names == ["step_0000030.optimizer.safetensors", "step_0000030.safetensors"]
+
+
+def test_another_configuration_is_refused_by_name(tmp_path: Path) -> None:
+    opened(tmp_path)
+
+    with pytest.raises(ValueError, match="another schedule, seed; choose another folder"):
+        opened(tmp_path, seed=1, schedule={"steps": 11})
+    with pytest.raises(ValueError, match="another data;"):
+        opened(tmp_path, data="9f0c")
+
+
+def test_tuples_and_lists_are_the_same_configuration(tmp_path: Path) -> None:
+    opened(tmp_path)
+
+    assert opened(tmp_path, windows_hu=[[-1000.0, 1500.0]]).last() is None
+
+
+def test_a_kill_between_the_two_files_leaves_the_old_checkpoint(tmp_path: Path) -> None:
+    opened(tmp_path).save(checkpoint(5))
+    save_file(dict(checkpoint(9).weights), tmp_path / "step_0000009.safetensors")
+    (tmp_path / "step_0000009.optimizer.part").write_bytes(b"torn")
+
+    run = opened(tmp_path)
+    last = run.last()
+    assert last is not None
+    assert last.step == 5
+    assert torch.equal(last.weights["segmenter.weight"], torch.full((3,), 5.0))
+
+    run.save(checkpoint(11))
+    assert len(list(tmp_path.glob("step_*"))) == 2, "what the kill left is cleared away"
+
+
+def test_a_kill_while_the_pointer_was_written_leaves_the_old_checkpoint(tmp_path: Path) -> None:
+    run = opened(tmp_path)
+    run.save(checkpoint(5))
+    (tmp_path / LAST).with_suffix(".part").write_text('{"st')
+
+    last = opened(tmp_path).last()
+    assert last is not None
+    assert last.step == 5
+
+
+def test_the_best_weights_outlive_later_checkpoints(tmp_path: Path) -> None:
+    run = opened(tmp_path)
+    run.save_best({"segmenter.weight": torch.ones(2)}, {"step": 3, "figures": {"dsc/mean": 0.7}})
+    run.save(checkpoint(8))
+    run.save(checkpoint(9))
+
+    assert opened(tmp_path).best() == {"step": 3, "figures": {"dsc/mean": 0.7}}
+    assert torch.equal(load_file(tmp_path / "best.safetensors")["segmenter.weight"], torch.ones(2))
+
+
+def test_the_log_is_gone_on_with(tmp_path: Path) -> None:
+    for steps in ((10, 20), (30,)):
+        run = opened(tmp_path)
+        for step in steps:
+            run.log(step, {"loss": 1 / step})
+        run.close()
+
+    assert logged_steps(tmp_path) == [10, 20, 30]
+
+
+def test_what_a_killed_run_logged_beyond_its_checkpoint_is_not_told_twice(tmp_path: Path) -> None:
+    run = opened(tmp_path)
+    for step in (10, 20, 30):
+        run.log(step, {"loss": 1.0})
+    run.close()
+    with (tmp_path / LOG).open("a") as log:
+        log.write('{"step": 40, "lo')
+
+    again = opened(tmp_path)
+    again.log(20, {"loss": 2.0})
+    again.close()
+    assert logged_steps(tmp_path) == [10, 20]
+
+
+def test_budget_and_checkpoints_are_due_in_time(tmp_path: Path) -> None:
+    assert not Run.open(tmp_path, CONFIGURATION, budget_s=None).is_over_budget
+    assert not Run.open(tmp_path, CONFIGURATION, budget_s=60).is_over_budget
+    assert Run.open(tmp_path, CONFIGURATION, budget_s=0).is_over_budget
+    assert not Run.open(tmp_path, CONFIGURATION, None, save_every_s=60).is_save_due
+    assert Run.open(tmp_path, CONFIGURATION, None, save_every_s=0).is_save_due
+
+
+def test_networks_stand_by_name_and_every_tensor_must_be_there() -> None:
+    torch.manual_seed(0)
+    nets, others = ({name: nn.Linear(2, 2) for name in ("segmenter", "average")} for _ in range(2))
+    weights = named_weights(nets)
+    load_named(others, weights)
+
+    assert sorted(weights) == ["average.bias", "average.weight", "segmenter.bias", "segmenter.weight"]
+    assert torch.equal(others["average"].weight, nets["average"].weight)
+    with pytest.raises(RuntimeError, match="bias"):
+        load_named(others, {name: value for name, value in weights.items() if name != "average.bias"})
+
+
+def test_an_optimizer_goes_on_as_if_never_stopped(tmp_path: Path) -> None:
+    def descend(weight: Tensor, optimizer: torch.optim.Optimizer, steps: int) -> None:
+        for _ in range(steps):
+            optimizer.zero_grad()
+            ((weight - 3) ** 2).sum().backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+
+    through = torch.zeros(4, requires_grad=True)
+    optimizer = torch.optim.AdamW([through], lr=0.1)
+    descend(through, optimizer, 3)
+    opened(tmp_path).save(Checkpoint(3, {"w": through}, optimizer_tensors(optimizer)))
+    descend(through, optimizer, 3)
+
+    last = opened(tmp_path).last()
+    assert last is not None
+    resumed = last.weights["w"].clone().requires_grad_()
+    optimizer = torch.optim.AdamW([resumed], lr=0.1)
+    load_optimizer(optimizer, last.optimizer)
+    descend(resumed, optimizer, 3)
+    assert torch.equal(resumed, through)
+    assert optimizer_tensors(optimizer)["0.step"] == 6
