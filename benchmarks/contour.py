@@ -97,7 +97,11 @@ def window_seconds(precision: torch.dtype) -> float:
 def processor() -> str:
     """The processor's name as Linux tells it."""
     info = Path("/proc/cpuinfo")
-    names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")] if info.exists() else []
+    names = (
+        [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+        if info.exists()
+        else []
+    )
     return f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores"
 
 
@@ -105,7 +109,8 @@ def page(rows: list[Measured], full: float, half: float) -> str:
     lines = [
         "# Speed and memory",
         "",
-        f"Made by `python benchmarks/contour.py CASES` on {processor()}, no GPU, torch {torch.__version__}, Python {platform.python_version()}.",
+        f"Made by `python benchmarks/contour.py CASES` on {processor()}, no GPU; "
+        f"torch {torch.__version__}, Python {platform.python_version()}.",
         "The CT: one OpenKBP validation patient interpolated to 512 x 512 x 150 with 15 HU of noise added, written as DICOM.",
         "Each command is its own process, files in the system's cache; median of the repeats.",
         "",

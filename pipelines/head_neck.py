@@ -73,7 +73,10 @@ def write_rows(rows: Sequence[Judged], file: Path) -> None:
 
 def table(rows: Sequence[Judged], organs: Sequence[str]) -> str:
     """The card's table in Markdown: misses count in every DSC figure; a median distance counts a miss as infinite."""
-    lines = ["| organ | n | missed | DSC mean | median | lowest | HD95 mm mean (n) | median |", "|---|---|---|---|---|---|---|---|"]
+    lines = [
+        "| organ | n | missed | DSC mean | median | lowest | HD95 mm mean (n) | median |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
     means = []
     for organ in organs:
         mine = [row for row in rows if row.organ == organ]
@@ -120,16 +123,19 @@ def main() -> None:
     asked = arguments()
     packed, run = asked.work / "pack_head_neck", asked.work / "head_neck"
     if not packed.is_dir():
-        pack_data(asked.cases, packed, "head_neck", lambda count: None, print)
+        pack_data(asked.cases, packed, "head_neck", print, print)
     budget = None if asked.budget is None else seconds(asked.budget)
     order = TrainOrder("ct_only", "head_neck", packed, run, budget_s=budget, threads=asked.threads)
-    train_segmentation(order, lambda step, figures: print(step, figures, flush=True), lambda steps, _: None)
+    train_segmentation(order, lambda step, figures: print(step, figures, flush=True), print)
     shutil.rmtree(asked.bundle, ignore_errors=True)
     make_bundle(BundleOrder(run, asked.bundle, asked.bundle.name, asked.version))
     model = load_bundle(asked.bundle, choose_compute(asked.threads))
     rows = judge((case.read() for case in find_cases(asked.cases) if case.split == "validation"), model)
     write_rows(rows, asked.work / f"validation_{asked.version}.csv")
-    write_card(asked.bundle, card(model, rows, f"{platform.processor() or platform.machine()}, {model.segmenter.compute.words}", asked.hours))
+    write_card(
+        asked.bundle,
+        card(model, rows, f"{platform.processor() or platform.machine()}, {model.segmenter.compute.words}", asked.hours),
+    )
     print(table(rows, model.task.organs))
 
 

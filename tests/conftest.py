@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from phantoms import Phantom, axial_geometry, three_balls
+
+if TYPE_CHECKING:
+    from rtseg.systems import Bundle
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -30,3 +34,22 @@ def test_data() -> Callable[[str], Path]:
 def phantom() -> Phantom:
     """Three balls on an axial head-first supine grid of 34 x 56 x 64 voxels."""
     return three_balls(axial_geometry())
+
+
+@pytest.fixture(scope="session")
+def ball_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle that finds the three balls of ``contour_cases.ball_ct`` by their HU."""
+    from ball_bundle import write_ball_bundle
+
+    return write_ball_bundle(tmp_path_factory.mktemp("bundle") / "three_balls")
+
+
+@pytest.fixture(scope="session")
+def ball_model(ball_folder: Path) -> Bundle:
+    """The same bundle, loaded: one CPU, float32."""
+    import torch
+
+    from rtseg.systems import load_bundle
+    from rtseg.training.device import Compute
+
+    return load_bundle(ball_folder, Compute(torch.device("cpu"), torch.float32))

@@ -1,4 +1,4 @@
-"""The commands, and what becomes of an error: 0 done (also with findings), 1 an error, 2 wrong usage, 3 findings under --strict."""
+"""The commands, and how they end: 0 done (also with findings), 1 an error, 2 wrong usage, 3 findings under --strict."""
 
 from __future__ import annotations
 
@@ -34,18 +34,23 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _common(
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error; may stand anywhere.")] = False,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
 ) -> None:
-    """Options before the command."""
+    """Options of every command."""
 
 
 def main() -> None:
-    """Run the command line; an RtsegError becomes one line on standard error and exit code 1."""
+    """Run the command line; an RtsegError becomes one line on standard error and exit code 1.
+
+    ``--debug`` may stand anywhere, after the command too: it is taken out before the commands see their arguments.
+    """
+    given = sys.argv[1:]
+    arguments = [word for word in given if word != "--debug"]
     try:
-        app()
+        app(arguments)
     except RtsegError as error:
-        if "--debug" in sys.argv[1:]:
+        if len(arguments) < len(given):
             raise
         typer.echo(f"error: {error}", err=True)
         sys.exit(1)

@@ -22,5 +22,5 @@ def bundle(
     """
     from rtseg.jobs.make_bundle import BundleOrder, make_bundle
 
-    folder = make_bundle(BundleOrder(run, output, output.name, version, "last" if last else "best"))
+    folder = make_bundle(BundleOrder(run, output, output.resolve().name, version, "last" if last else "best"))
     answer(f"bundle written: {folder}; use it with: rtseg contour CT_DIR --model {folder} --output RS.dcm")

@@ -36,7 +36,9 @@ def check(
 
 
 def _answer(result: CheckResult) -> None:
-    rows = [(row.modality, str(row.images), row.series_instance_uid, row.left_out or "may be a planning CT") for row in result.series]
+    rows = [
+        (row.modality, str(row.images), row.series_instance_uid, row.left_out or "may be a planning CT") for row in result.series
+    ]
     if rows:
         table(("modality", "images", "series", ""), rows)
     if result.other_files:

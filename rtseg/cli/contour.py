@@ -10,7 +10,7 @@ import typer
 from rtseg.cli.terminal import answer, answer_findings, answer_json, exit_strictly, say, steps, table
 
 if TYPE_CHECKING:
-    from rtseg.jobs.contour import ContourResult
+    from rtseg.jobs.contour_order import ContourResult
 
 REVIEW = "Not a medical device. Every contour needs a human's review before it is used."
 
@@ -26,14 +26,16 @@ def contour(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that is there.")] = False,
     allow_gaps: Annotated[bool, typer.Option("--allow-gaps", help="Go on if slices are missing.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 if there are findings.")] = False,
-    threads: Annotated[int | None, typer.Option(help="CPU threads; all if not given.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; all if not given.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The answer as JSON.")] = False,
 ) -> None:
     """Contour a planning CT.
 
     Example: rtseg contour CT_DIR --model head_neck --output RS.dcm --report REPORT_DIR
     """
-    from rtseg.jobs.contour import ContourOrder, Stopwatch, contour_series
+    from rtseg.jobs.contour import contour_series
+    from rtseg.jobs.contour_order import ContourOrder
+    from rtseg.jobs.stopwatch import Stopwatch
     from rtseg.systems import bundle_folder, load_bundle
     from rtseg.training import choose_compute
 

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 def demo(
     output: Annotated[Path, typer.Option(help="Folder for the CT, the structure set and the report.")] = Path("rtseg-demo"),
     model: Annotated[str, typer.Option(help="Name of a model that ships, or a bundle's folder.")] = "head_neck",
-    threads: Annotated[int | None, typer.Option(help="CPU threads; all if not given.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; all if not given.")] = None,
 ) -> None:
     """Contour a real planning CT, export it, read it back and compare it with the manual contours.
 
     Example: rtseg demo --output DEMO_DIR
     """
-    from rtseg.jobs.contour import Stopwatch
     from rtseg.jobs.demo import demo as walk
+    from rtseg.jobs.stopwatch import Stopwatch
     from rtseg.systems import bundle_folder, load_bundle
     from rtseg.training import choose_compute
 
@@ -50,4 +50,7 @@ def _figures(agreement: Agreement | None) -> tuple[str, str]:
     """DSC and HD95 as printed: a dash where nobody contoured the organ, nothing where a distance is not defined."""
     if agreement is None:
         return "-", "-"
-    return "" if agreement.dsc is None else f"{agreement.dsc:.2f}", "" if agreement.hd95_mm is None else f"{agreement.hd95_mm:.1f}"
+    return (
+        "" if agreement.dsc is None else f"{agreement.dsc:.2f}",
+        "" if agreement.hd95_mm is None else f"{agreement.hd95_mm:.1f}",
+    )

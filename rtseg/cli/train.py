@@ -25,8 +25,8 @@ def segmentation(
     task: Annotated[str, typer.Option(help="Task that ships, or a YAML file.")] = "head_neck",
     size: Annotated[str, typer.Option(help="tiny | small | full")] = "small",
     budget: Annotated[str | None, typer.Option(help="End cleanly after this time, as in 30m.")] = None,
-    threads: Annotated[int | None, typer.Option(help="CPU threads; all if not given.")] = None,
-    seed: Annotated[int, typer.Option(help="Decides weights at the start and the order of patches.")] = 0,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; all if not given.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Decides weights at the start and the order of patches.")] = 0,
 ) -> None:
     """Train a segmenter. Killed at any moment it goes on where its last checkpoint stands, on the same curve.
 
@@ -42,7 +42,7 @@ def segmentation(
     budget_s = None if budget is None else seconds(budget)
     order = TrainOrder(system, task, data, run, size, budget_s, threads, seed)  # type: ignore[arg-type]  # size is checked there
     try:
-        step = train_segmentation(order, progress, lambda steps, _: bar.begin(steps))
+        step = train_segmentation(order, progress, bar.begin)
     except KeyboardInterrupt:
         say(f"stopped; the same command goes on from the last checkpoint in {run}")
         raise typer.Exit(130) from None

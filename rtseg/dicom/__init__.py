@@ -1,15 +1,27 @@
-"""DICOM at the door: planning CT in, CT series out. pydicom and numpy only."""
+"""DICOM at the door: planning CT in, structure set out and in, CT series out. pydicom and numpy only."""
 
 from rtseg.dicom.ct_writer import Patient, write_ct_series
+from rtseg.dicom.foreign import foreign_check
 from rtseg.dicom.planning_ct import PlanningCT, SeriesIdentity, SliceIdentity
+from rtseg.dicom.rtstruct_items import Maker
+from rtseg.dicom.rtstruct_reader import Roi, RtstructContents, read_rtstruct
+from rtseg.dicom.rtstruct_writer import Export, WrittenRtstruct, write_rtstruct
 from rtseg.dicom.series import read_ct_grid, read_planning_ct
 
 __all__ = [
+    "Export",
+    "Maker",
     "Patient",
     "PlanningCT",
+    "Roi",
+    "RtstructContents",
     "SeriesIdentity",
     "SliceIdentity",
+    "WrittenRtstruct",
+    "foreign_check",
     "read_ct_grid",
     "read_planning_ct",
+    "read_rtstruct",
     "write_ct_series",
+    "write_rtstruct",
 ]

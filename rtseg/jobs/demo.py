@@ -12,16 +12,21 @@ from pathlib import Path
 import numpy as np
 
 from rtseg.core import Geometry, OutputError, StructureSet, Volume
-from rtseg.data import Case, axial, read_case
-from rtseg.dicom import Patient, write_ct_series
-from rtseg.dicom.rtstruct_reader import read_rtstruct
-from rtseg.jobs.contour import ContourOrder, ContourResult, Stopwatch, contour_series, write_page
+from rtseg.data import Case, axial, read_case, squared
+from rtseg.dicom import Patient, read_rtstruct, write_ct_series
+from rtseg.jobs.contour import contour_series
+from rtseg.jobs.contour_order import ContourOrder, ContourResult
+from rtseg.jobs.contour_report import PAGE, Comparison, write_page
+from rtseg.jobs.stopwatch import Stopwatch
 from rtseg.metrics import dsc, hd95_mm
 from rtseg.report import Agreement
 from rtseg.systems import Bundle
 
-MARK = "demo.json"
-"""File that tells a demo's own folder, which the next demo may replace."""
+DEMO_CASE = Path(str(files("rtseg"))) / "demo_data" / "head_neck"
+"""The demo patient, a case folder."""
+
+CT, STRUCTURE_SET, MARK = "ct", "RS.dcm", "demo.json"
+"""What a demo makes beside its report; the mark tells a demo's own folder, which the next demo may replace."""
 
 PATIENT = Patient("RTSEG^DEMO", "RTSEG-DEMO")
 
@@ -39,24 +44,21 @@ class DemoResult:
 def demo(output: Path, model: Bundle, watch: Stopwatch) -> DemoResult:
     """Walk the whole road in ``output``: ct/ (DICOM), RS.dcm, report.html.
 
-    Without the demo patient's folder a phantom takes its place; the model finds no organ in it, so its body is
-    outlined. Raises OutputError if ``output`` holds something that no demo made.
+    Without the demo patient's folder a phantom takes its place; no organ is asked for in it, its body is outlined.
+    Raises OutputError if ``output`` holds something that no demo made.
     """
-    _clear(output)
-    folder = Path(str(files("rtseg"))) / "demo_data" / "head_neck"
-    case = axial(read_case(folder)) if folder.is_dir() else phantom()
-    real = bool(case.contoured)
+    case = squared(axial(read_case(DEMO_CASE))) if DEMO_CASE.is_dir() else phantom()
+    is_patient = bool(case.contoured)
+    _begin(output, case)
     with watch.step("write CT as DICOM"):
-        write_ct_series(case.ct, output / "ct", PATIENT, series_description="rtseg demo planning CT", seed="rtseg demo")
-    order = ContourOrder(output / "ct", output / "RS.dcm", organs=None if real else (), body=not real)
+        write_ct_series(case.ct, output / CT, PATIENT, series_description="rtseg demo planning CT", seed="rtseg demo")
+    order = ContourOrder(output / CT, output / STRUCTURE_SET, organs=None if is_patient else (), body=not is_patient)
     result = contour_series(order, model, watch)
     with watch.step("read back and compare"):
         agreement = compare(result, case)
     with watch.step("report"):
-        manual = case.structures if real else None
-        report = write_page(result, output, model, (manual, agreement))
-    words = f"{case.name}: a real patient of the validation set" if real else "a phantom, because the demo patient's folder is gone"
-    (output / MARK).write_text(json.dumps({"demo": case.name, "organs": list(result.volumes_ml)}) + "\n")
+        report = write_page(result, output, model, Comparison(case.structures, agreement) if is_patient else None)
+    words = f"{case.name}: a real patient of the validation set" if is_patient else "a phantom: the demo patient's folder is gone"
     return DemoResult(replace(result, report=report), agreement, report, words)
 
 
@@ -86,12 +88,17 @@ def phantom() -> Case:
     return Case("phantom", Volume(np.repeat(plane[None], 40, axis=0).astype(np.int16), grid), StructureSet(grid), ())
 
 
-def _clear(output: Path) -> None:
-    if (output / MARK).is_file():
-        shutil.rmtree(output)
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise OutputError(f"{output} holds something that is no demo; name another folder with --output")
+def _begin(output: Path, case: Case) -> None:
+    """A folder with nothing but the mark in it: new, or one that only a demo wrote into."""
+    own = {CT, STRUCTURE_SET, PAGE, MARK}
     try:
+        held = {path.name for path in output.iterdir()} if output.exists() else set()
+        if held and (MARK not in held or held - own):
+            stranger = min(held - own, default=CT)
+            raise OutputError(f"{output} holds {stranger}, which no demo made; name another folder with --output")
+        if held:
+            shutil.rmtree(output)
         output.mkdir(parents=True, exist_ok=True)
+        (output / MARK).write_text(json.dumps({"demo": case.name}) + "\n")
     except OSError as error:
         raise OutputError(f"{output} cannot be made: {error.strerror or error}") from error

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from rtseg.core import BundleError
+from rtseg.core import RtsegError
 from rtseg.systems import shipped_bundles
 from rtseg.systems.bundle import ABOUT, verify_bundle
 from rtseg.systems.catalogue import read_task
@@ -32,7 +32,8 @@ def list_models() -> list[ModelRow]:
 def _row(name: str, folder: Path) -> ModelRow:
     try:
         sha256 = verify_bundle(folder)
-    except BundleError as error:
+        organs = read_task(str(folder / "task.yaml")).organs
+    except RtsegError as error:
         return ModelRow(name, "", folder, (), "", str(error))
     version = str(json.loads((folder / ABOUT).read_text())["version"])
-    return ModelRow(name, version, folder, read_task(str(folder / "task.yaml")).organs, sha256, None)
+    return ModelRow(name, version, folder, organs, sha256, None)

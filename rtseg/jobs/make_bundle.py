@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rtseg.core import BundleError
-from rtseg.systems import About, read_system, read_task, write_bundle, write_card
+from rtseg.dicom.atomic import whole_folder
+from rtseg.systems import About, read_system, read_task, write_bundle
 from rtseg.training import Run
 
 Weights = Literal["best", "last"]
@@ -45,9 +46,9 @@ def make_bundle(order: BundleOrder) -> Path:
     weights, step = _weights(order)
     about = About(order.name, order.version, step)
     card = CARD.format(name=about.name, version=about.version, step=step, organs=", ".join(task.organs))
-    folder = write_bundle(order.output, about, system, task, weights, card)
-    write_card(folder, card)
-    return folder
+    with whole_folder(order.output, overwrite=False) as folder:
+        write_bundle(folder, about, system, task, weights, card)
+    return order.output
 
 
 def _weights(order: BundleOrder) -> tuple[dict[str, Any], int]:
@@ -60,7 +61,8 @@ def _weights(order: BundleOrder) -> tuple[dict[str, Any], int]:
         return _of("segmenter", load_file(order.run / "best.safetensors")), int(best["step"])
     if order.weights == "last" and last is not None:
         return _of("average", last.weights), last.step
-    raise BundleError(f"{order.run} has no {order.weights} weights yet; train it longer")
+    other = "; with no validation case there is no best: take the last ones with --last" if last is not None else ""
+    raise BundleError(f"{order.run} has no {order.weights} weights yet: train it longer{other}")
 
 
 def _of(name: str, weights: Any) -> dict[str, Any]:

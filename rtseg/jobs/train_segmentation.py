@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rtseg.core import ConfigError
+from rtseg.core import ConfigError, InputError, OutputError
 from rtseg.data import read_pack
 from rtseg.segmentation.train import Progress, configuration, train
 from rtseg.systems import Size, read_system, read_task, write_yaml
@@ -30,24 +31,29 @@ class TrainOrder:
     seed: int = 0
 
 
-def train_segmentation(order: TrainOrder, progress: Progress, started: Progress) -> int:
-    """Train, or go on training; returns the step reached. ``started`` hears the number of steps and nothing else.
+def train_segmentation(order: TrainOrder, progress: Progress, started: Callable[[int], None]) -> int:
+    """Train, or go on training; returns the step reached. ``started`` hears the number of steps.
 
-    Raises ConfigError if the data were packed for another task, or the run folder holds another run.
+    Raises InputError if there is no case to learn from, ConfigError if the data were packed for another task, or the run
+    folder holds another run, OutputError if it cannot be written.
     """
     system = read_system(order.system).at_size(order.size)
     task = read_task(order.task)
     plan, cases, fingerprint = read_pack(order.data)
     if plan != task.pack_plan:
         raise ConfigError(f"{order.data} was packed for other organs or another grid than task {task.task}; pack it again")
+    if not any(case.split == "train" for case in cases):
+        raise InputError(f"{order.data} holds no case to learn from: put them into a folder named train, and pack again")
     training = system.training(task, order.seed)
     try:
         run = Run.open(order.run, configuration(training, fingerprint), order.budget_s)
+        write_yaml(system, order.run / "system.yaml")
+        write_yaml(task, order.run / "task.yaml")
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    write_yaml(system, order.run / "system.yaml")
-    write_yaml(task, order.run / "task.yaml")
-    started(training.schedule.steps, {})
+    except OSError as error:
+        raise OutputError(f"the run folder {order.run} cannot be written: {error.strerror or error}") from error
+    started(training.schedule.steps)
     try:
         return train(training, cases, run, choose_compute(order.threads), progress)
     finally:

@@ -128,6 +128,7 @@ def write_bundle(
     write_yaml(task, folder / "task.yaml")
     half = {name: value.to(torch.float16).contiguous() for name, value in weights.items()}
     save_file(half, folder / "segmenter.safetensors")
+    (folder / "segmenter.safetensors").chmod(0o644)  # safetensors keeps it to its owner
     _write_json(asdict(limits or task.limits), folder / "limits.json")
     _write_json(asdict(about), folder / ABOUT)
     write_card(folder, card)

@@ -1,0 +1,65 @@
+"""What a user asks of `rtseg contour`, and what comes back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rtseg.core import Finding, StructureSet
+from rtseg.dicom import PlanningCT
+
+NIFTI = (".nii", ".nii.gz")
+
+
+@dataclass(frozen=True)
+class ContourOrder:
+    """What a user asks of `rtseg contour`.
+
+    source   folder with a planning CT as DICOM, or a NIfTI CT
+    output   RTSTRUCT file; for a NIfTI CT the folder that takes one NIfTI mask per organ
+    organs   those wanted, None for all that the model knows; body: the outline of the body too
+    report   folder for the HTML page, None for none
+    allow_gaps: go on over a hole in the CT larger than twice the neighbouring spacing
+    """
+
+    source: Path
+    output: Path
+    organs: tuple[str, ...] | None = None
+    body: bool = False
+    report: Path | None = None
+    series: str | None = None
+    overwrite: bool = False
+    allow_gaps: bool = False
+
+    @property
+    def is_nifti(self) -> bool:
+        """Whether the CT has no DICOM identity, so that masks come out."""
+        return self.source.name.endswith(NIFTI) and not self.source.is_dir()
+
+
+@dataclass(frozen=True, eq=False)
+class ContourResult:
+    """What was made of an order: volumes in ml, timings in seconds, findings, and where things lie."""
+
+    name: str
+    model: str
+    output: Path
+    report: Path | None
+    volumes_ml: dict[str, float]
+    findings: tuple[Finding, ...]
+    timings: dict[str, float]
+    ct: PlanningCT
+    structures: StructureSet
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: all but the voxels."""
+        return {
+            "name": self.name,
+            "model": self.model,
+            "output": str(self.output),
+            "report": None if self.report is None else str(self.report),
+            "volumes_ml": {organ: round(ml, 2) for organ, ml in self.volumes_ml.items()},
+            "findings": [finding.as_dict() for finding in self.findings],
+            "seconds": {step: round(s, 2) for step, s in self.timings.items()},
+        }

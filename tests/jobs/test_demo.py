@@ -1,0 +1,129 @@
+"""The demo walks the whole road with a patient, or with a phantom if the patient is gone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from case_folders import ball_case
+from phantoms import BALLS
+from pydicom import dcmread
+
+from rtseg.core import EMPTY, OutputError, StructureSet
+from rtseg.data import Case, write_case
+from rtseg.dicom import read_planning_ct
+from rtseg.jobs import demo as job
+from rtseg.jobs.demo import DemoResult, demo
+from rtseg.jobs.stopwatch import Stopwatch
+from rtseg.systems import Bundle
+
+MADE = ["RS.dcm", "ct", "demo.json", "report.html"]
+
+
+@pytest.fixture
+def patient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The three balls as the demo's patient; their images are not square."""
+    folder = write_case(ball_case("balls"), tmp_path / "demo_data" / "balls")
+    monkeypatch.setattr(job, "DEMO_CASE", folder)
+    return folder
+
+
+def walk(output: Path, model: Bundle) -> DemoResult:
+    return demo(output, model, Stopwatch())
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_patient_is_contoured_exported_read_back_and_compared(patient: Path, ball_model: Bundle, tmp_path: Path) -> None:
+    done = walk(tmp_path / "demo", ball_model)
+    assert names(tmp_path / "demo") == MADE
+    assert list(done.agreement) == list(BALLS)
+    for figures in done.agreement.values():
+        assert figures.dsc is not None
+        assert figures.dsc > 0.95
+        assert figures.hd95_mm is not None
+        assert figures.hd95_mm < 2.5
+    assert [roi.ROIName for roi in dcmread(tmp_path / "demo" / "RS.dcm").StructureSetROISequence] == list(done.result.volumes_ml)
+    assert "balls: a real patient" in done.words
+    assert "DSC" in done.report.read_text()
+
+
+def test_its_images_become_square_so_that_rt_utils_reads_them(patient: Path, ball_model: Bundle, tmp_path: Path) -> None:
+    case = ball_case("balls")
+    assert case.ct.geometry.shape == (24, 52, 60)
+    done = walk(tmp_path / "demo", ball_model)
+    written = read_planning_ct(tmp_path / "demo" / "ct").volume
+    assert written.geometry.shape == (24, 60, 60)
+    np.testing.assert_array_equal(written.array[:, 4:56], case.ct.array)
+    assert (written.array[:, :4] == -1000).all()
+    assert (written.array[:, 56:] == -1000).all()
+    assert [finding for finding in done.result.findings if "foreign" in finding.kind] == []
+
+
+def test_an_organ_that_was_missed_stands_in_the_table(
+    ball_model: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = ball_case("balls")
+    hu = case.ct.array.copy()
+    hu[case.structures.mask("Brainstem").array] = 0
+    blind = Case("blind", type(case.ct)(hu, case.ct.geometry), case.structures, case.contoured)
+    monkeypatch.setattr(job, "DEMO_CASE", write_case(blind, tmp_path / "demo_data" / "blind"))
+    done = walk(tmp_path / "demo", ball_model)
+    assert done.agreement["Brainstem"].dsc == 0
+    assert done.agreement["Brainstem"].hd95_mm is None
+    assert list(done.result.volumes_ml) == list(BALLS)
+
+
+def test_an_organ_that_nobody_contoured_has_no_figure(
+    ball_model: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = ball_case("balls")
+    organs = {**case.structures.structures, "Parotid_R": EMPTY}
+    partly = Case("partly", case.ct, StructureSet(case.ct.geometry, organs), ("Parotid_L", "Brainstem"))
+    monkeypatch.setattr(job, "DEMO_CASE", write_case(partly, tmp_path / "demo_data" / "partly"))
+    done = walk(tmp_path / "demo", ball_model)
+    assert list(done.agreement) == ["Parotid_L", "Brainstem"]
+    assert done.result.volumes_ml["Parotid_R"] > 3
+
+
+def test_without_the_patient_a_phantom_is_outlined(ball_model: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job, "DEMO_CASE", tmp_path / "gone")
+    done = walk(tmp_path / "demo", ball_model)
+    assert "a phantom" in done.words
+    assert done.agreement == {}
+    cylinder_ml = np.pi * 90 * 110 * 40 * 3 / 1000
+    assert done.result.volumes_ml == {"External": pytest.approx(cylinder_ml, rel=0.02)}
+    assert done.result.findings == ()
+    assert names(tmp_path / "demo") == MADE
+
+
+def test_a_folder_with_anything_else_is_left_alone(patient: Path, ball_model: Bundle, tmp_path: Path) -> None:
+    output = tmp_path / "mine"
+    (output / "ct").mkdir(parents=True)
+    with pytest.raises(OutputError, match=r"mine holds ct, which no demo made; name another folder with --output"):
+        walk(output, ball_model)
+    walk(tmp_path / "demo", ball_model)
+    (tmp_path / "demo" / "thesis.docx").touch()
+    with pytest.raises(OutputError, match=r"holds thesis.docx"):
+        walk(tmp_path / "demo", ball_model)
+    assert names(tmp_path / "demo") == [*MADE, "thesis.docx"]
+    assert names(output) == ["ct"]
+
+
+def test_a_demo_replaces_a_demo_even_one_that_was_cut_off(patient: Path, ball_model: Bundle, tmp_path: Path) -> None:
+    first = walk(tmp_path / "demo", ball_model)
+    (tmp_path / "demo" / "RS.dcm").unlink()
+    (tmp_path / "demo" / "report.html").unlink()
+    second = walk(tmp_path / "demo", ball_model)
+    assert names(tmp_path / "demo") == MADE
+    assert second.result.volumes_ml == first.result.volumes_ml
+
+
+def test_a_place_that_cannot_be_written_is_told(patient: Path, ball_model: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for output in (tmp_path / "file", tmp_path / "file" / "demo"):
+        with pytest.raises(OutputError, match="cannot be made"):
+            walk(output, ball_model)
