@@ -29,6 +29,10 @@ class Segmenter:
     compute: Compute
 
 
+WINDOWS_AT_ONCE = 2
+"""Windows in one pass: oneDNN is slow on a single small window, memory grows with more."""
+
+
 def segment(ready: Prepared, segmenter: Segmenter) -> Probabilities:
     """Each organ's probability on the working grid; zero outside the body box by construction of ``ready``."""
     hu = torch.from_numpy(ready.volume.array)[None, None].float()
@@ -46,7 +50,7 @@ def segment_logits(hu: Tensor, segmenter: Segmenter) -> Tensor:
         logits = sliding_window_inference(
             through_windows(hu, segmenter.windows_hu),
             segmenter.patch,
-            sw_batch_size=1,
+            sw_batch_size=WINDOWS_AT_ONCE,
             predictor=_plain(segmenter.net),
             overlap=segmenter.overlap,
             mode="gaussian",

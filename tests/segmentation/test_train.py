@@ -174,5 +174,5 @@ def test_it_learns_and_the_best_weights_are_the_ones_that_did(tmp_path: Path, an
     )
     segmenter = Segmenter(net, ORGANS, training.windows_hu, training.sampling.patch, training.overlap, COMPUTE)
     logits = segment_logits(torch.from_numpy(CASES[2].ct)[None, None].float(), segmenter)[0]
-    figures = dice_on_grid(logits, torch.from_numpy(CASES[2].organs).float() / SHARES, [True] * 3)
+    figures = dice_on_grid(logits, torch.from_numpy(CASES[2].organs).float() / SHARES, [True] * 3, CASES[2].known.tolist())
     assert figures == pytest.approx([best["figures"][f"dsc/{organ}"] for organ in ORGANS], abs=1e-3)
