@@ -16,6 +16,9 @@ THIN_MM = 9.0
 PIECE = 0.1
 """Pieces smaller than this share of the largest are no body; a second leg or an arm is larger."""
 
+TIP_ML = 5.0
+"""Tissue outside the body mask up to this volume may be the tip of an ear or a nose."""
+
 WITHIN_A_SLICE = np.array([np.zeros((3, 3)), [[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.zeros((3, 3))])
 """Voxels of a hole hang together through faces, in their own slice only."""
 
@@ -65,6 +68,22 @@ def _cavities(tissue: NDArray[np.bool_], body: NDArray[np.bool_]) -> NDArray[np.
         wall += np.bincount(labels[faces], minlength=count + 1)
         own += np.bincount(labels[faces & np.roll(body, step, axis)], minlength=count + 1)
     return np.asarray((own > CAVITY * wall)[labels])
+
+
+def foreign_mask(ct: Volume, body: Mask, near: Mask) -> Mask:
+    """What is as dense as tissue, is no body, and is too much to be the tip of an ear or a nose: couch, shell, head-rest.
+
+    near: body and margin. A piece is foreign if it goes on beyond the margin or is larger than TIP_ML.
+    """
+    from scipy import ndimage
+
+    rest = (ct.array > TISSUE_HU) & ~body.array
+    labels, count = ndimage.label(rest, np.ones((3, 3, 3)))
+    far = np.bincount(labels[~near.array].ravel(), minlength=count + 1) > 0
+    sizes_ml = np.stack([np.bincount(plane.ravel(), minlength=count + 1) for plane in labels]).T @ ct.geometry.voxel_ml
+    foreign = far | (sizes_ml > TIP_ML)
+    foreign[0] = False
+    return Mask(foreign[labels], ct.geometry)
 
 
 def grown(mask: Mask, margin_mm: float) -> Mask:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtseg.core import AXIAL, EMPTY, Geometry, GeometryError, Mask, Structure, StructureSet, Volume, bounding_box
-from rtseg.imaging.body import body_mask, grown
+from rtseg.imaging.body import body_mask, foreign_mask, grown
 from rtseg.imaging.resample import reach, resample
 
 AIR_HU = -1000.0
@@ -58,7 +58,7 @@ class Probabilities:
 
 
 def prepare(ct: Volume, how: Preparation) -> Prepared:
-    """Average the CT onto the axial working grid, find the body, blank what lies outside it, crop to it.
+    """Average the CT onto the axial working grid, find the body, blank what lies outside it and its margin, crop to it.
 
     Works for any orientation of ``ct``: the working grid is axial in patient space (LPS), so that left is left.
     Raises GeometryError if there is no body.
@@ -70,7 +70,8 @@ def prepare(ct: Volume, how: Preparation) -> Prepared:
     if box is None:
         raise GeometryError("no body was found in this CT")
     grid = working.geometry.crop(*_start_and_shape(box))
-    hu = np.clip(np.where(near.array[box], working.array[box], np.float32(AIR_HU)), *how.window_hu)
+    shown = near.array & ~foreign_mask(working, body, near).array
+    hu = np.clip(np.where(shown[box], working.array[box], np.float32(AIR_HU)), *how.window_hu)
     return Prepared(Volume(hu, grid), Mask(body.array[box], grid), ct.geometry)
 
 

@@ -129,12 +129,14 @@ def wide_phantom() -> tuple[Geometry, NDArray[np.int16]]:
     return grid, three_balls(grid).ct.array
 
 
-def test_a_couch_changes_nothing() -> None:
-    # the body ends 44 mm behind the middle, its margin at 52 mm: a couch from 60 mm on, a shell 16 mm around the body
+@pytest.mark.parametrize("gap_mm", [16.0, 5.0])  # beyond the margin of 8 mm and within it
+def test_a_couch_and_a_shell_change_nothing(gap_mm: float) -> None:
+    # the body ends 52 mm beside and 44 mm behind the middle
     grid, hu = wide_phantom()
     x, y, _ = np.moveaxis(grid.points(np.moveaxis(np.indices(grid.shape), 0, -1)) - CENTRE, -1, 0)
-    couch = (y >= 60) & (y < 72)
-    shell = ((x / 72) ** 2 + (y / 64) ** 2 <= 1) & ((x / 68) ** 2 + (y / 60) ** 2 > 1) & (y < 20)
+    couch = (y >= 44 + gap_mm) & (y < 56 + gap_mm)
+    inner = (x / (52 + gap_mm)) ** 2 + (y / (44 + gap_mm)) ** 2
+    shell = (inner > 1) & ((x / (56 + gap_mm)) ** 2 + (y / (48 + gap_mm)) ** 2 <= 1) & (y < 20)
     with_couch = np.where(couch | shell, 150, hu).astype(np.int16)
     plain, couched = prepare(Volume(hu, grid), HOW), prepare(Volume(with_couch, grid), HOW)
     assert couched.volume.geometry == plain.volume.geometry
