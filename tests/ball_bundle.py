@@ -16,7 +16,8 @@ from torch import Tensor
 
 from rtseg.imaging import Preparation
 from rtseg.nets import DAUNet
-from rtseg.systems import About, System, Task, read_system, write_bundle
+from rtseg.segmentation.review import Limits
+from rtseg.systems import About, Parts, System, Task, read_system, write_bundle
 
 ORGANS = ("Parotid_L", "Parotid_R", "Brainstem")
 HU = {60: 200, 120: 700, 200: 2200}
@@ -70,4 +71,4 @@ def ball_weights(system: System) -> dict[str, Tensor]:
 def write_ball_bundle(folder: Path) -> Path:
     system = ball_system()
     card = "# three_balls 1.0\n\n## Limits\nKnows nothing but balls.\n\n## Data\nNone.\n"
-    return write_bundle(folder, About("three_balls", "1.0", 0), system, ball_task(), ball_weights(system), card)
+    return write_bundle(folder, Parts(About("three_balls", "1.0", 0), system, ball_task(), ball_weights(system), Limits(), card))

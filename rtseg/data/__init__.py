@@ -2,7 +2,7 @@
 
 from rtseg.data.case import Case, CaseFolder, axial, find_cases, read_case, squared, write_case
 from rtseg.data.nifti import read_nifti, write_nifti
-from rtseg.data.pack import PackedCase, PackPlan, pack, pack_case, read_pack
+from rtseg.data.pack import PackedCase, PackPlan, pack, pack_case, read_pack, structures_of
 
 __all__ = [
     "Case",
@@ -17,6 +17,7 @@ __all__ = [
     "read_nifti",
     "read_pack",
     "squared",
+    "structures_of",
     "write_case",
     "write_nifti",
 ]

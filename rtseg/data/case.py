@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from rtseg.core import AXIAL, Geometry, GeometryError, InputError, Structure, StructureSet, Volume
+from rtseg.core.anatomy import canonical
 from rtseg.data.nifti import read_nifti, write_nifti
 from rtseg.imaging import resample
 
@@ -30,6 +31,9 @@ LABELS = {
 """Labels of structures.nii.gz in an indexed tree (OpenKBP, head and neck)."""
 
 AIR_HU = -1000
+
+SPLITS = ("train", "validation")
+"""What a case can be packed for: to be learnt from, or to choose the weights."""
 
 INDEX = "index.csv"
 CASE = "case.json"
@@ -91,9 +95,11 @@ def find_cases(root: Path) -> list[CaseFolder]:
 def read_case(folder: Path) -> Case:
     """A self-describing case folder: ct.nii.gz, structures/NAME.nii.gz, mr.nii.gz by option, case.json.
 
-    Raises InputError naming the file that is missing, unreadable or on another grid.
+    Raises InputError naming the file that is missing, unreadable, on another grid or not named by TG-263.
     """
     about = _about(folder)
+    for file in sorted((folder / "structures").glob("*.nii.gz")):
+        _must_be_tg263(file.name.removesuffix(".nii.gz"), str(file))
     ct = read_nifti(folder / "ct.nii.gz")
     organs = {}
     for name in about["contoured"]:
@@ -211,7 +217,16 @@ def _about(folder: Path) -> dict[str, Any]:
         raise InputError(f"{file}: name and the list contoured hold names as they could stand for a file")
     if about["pairing"] not in ("none", "weak", "registered"):
         raise InputError(f"{file}: pairing is none, weak or registered, not {about['pairing']!r}")
+    for name in about["contoured"]:
+        _must_be_tg263(name, str(file))
     return about
+
+
+def _must_be_tg263(name: str, place: str) -> None:
+    """Refuse an organ under another name than its own: no task would find it, and it would count as not contoured."""
+    meant = canonical(name)
+    if meant is not None and meant != name:
+        raise InputError(f"{place}: {name} is no TG-263 name; did you mean {meant}? The mask is then structures/{meant}.nii.gz")
 
 
 def _is_file_name(name: object) -> bool:

@@ -20,8 +20,8 @@ Array = NDArray[Any]
 def read_nifti(path: Path) -> Volume:
     """An image on its own grid; array axes in the order nearest to (slices, rows, columns), data never mirrored.
 
-    Values keep their stored type unless the file scales them. Raises InputError if the file cannot be read or
-    is not three-dimensional, GeometryError if its affine shears.
+    Values keep their stored type unless the file scales them. Raises InputError if the file cannot be read, is not
+    three-dimensional, does not tell its orientation or holds values that are no numbers, GeometryError if its affine shears.
     """
     import nibabel
     from nibabel.filebasedimages import ImageFileError
@@ -32,14 +32,18 @@ def read_nifti(path: Path) -> Volume:
         image: Any = nibabel.load(path)
         array = np.asanyarray(image.dataobj)
     except FileNotFoundError as error:
-        raise InputError(f"{path} is not there") from error
+        raise InputError(f"{path} is not there; check the name, or put the file into its place") from error
     except (ImageFileError, HeaderDataError, zlib.error, OSError, EOFError, ValueError, OverflowError, MemoryError) as error:
-        raise InputError(f"{path} cannot be read as NIfTI ({error}); expected .nii or .nii.gz, whole") from error
+        raise InputError(f"{path} cannot be read as NIfTI ({error}); expected .nii or .nii.gz, whole: write or copy it again") from error
     array = array[..., 0] if array.ndim == 4 and array.shape[3] == 1 else array
     if array.ndim != 3:
-        raise InputError(f"{path} has {array.ndim} axes, expected a single volume with 3")
+        raise InputError(f"{path} has {array.ndim} axes, expected a single volume with 3; write that volume into a file of its own")
     if array.dtype.kind not in "iuf":
-        raise InputError(f"{path} holds {array.dtype} values, expected one plain number for each voxel")
+        raise InputError(
+            f"{path} holds {array.dtype} values, expected one plain number for each voxel; write it as int16 or float32"
+        )
+    _must_be_oriented(image, path)
+    _must_be_numbers(array, path)
     return _volume(array, image.affine, path)
 
 
@@ -68,11 +72,36 @@ def _check_sum(path: Path) -> None:
                 pass
 
 
+def _must_be_oriented(image: Any, path: Path) -> None:
+    """Without sform and qform nibabel guesses that x grows to the left: right or wrong, nobody would know."""
+    import nibabel
+
+    if not isinstance(image, nibabel.Nifti1Pair):
+        raise InputError(f"{path} is {type(image).__name__}, not NIfTI; convert it, with its orientation")
+    if image.header["sform_code"] <= 0 and image.header["qform_code"] <= 0:
+        raise InputError(
+            f"{path} does not tell its orientation (sform_code and qform_code are 0), so left and right would be a guess; "
+            "write the orientation into it (sform), or convert the images again from DICOM"
+        )
+
+
+def _must_be_numbers(array: Array, path: Path) -> None:
+    """One voxel that is no number spreads to its neighbours with every resampling."""
+    if array.dtype.kind != "f":
+        return
+    wrong = array.size - int(np.count_nonzero(np.isfinite(array)))
+    if wrong:
+        raise InputError(
+            f"{path} holds {wrong} voxels of {array.size} that are no number (NaN or infinite); "
+            "write a number there, in a CT -1000 HU for what lies outside the scan"
+        )
+
+
 def _volume(array: Array, affine: NDArray[np.float64], path: Path) -> Volume:
     steps = RAS_TO_LPS @ affine[:3, :3]
     spacing = np.linalg.norm(steps, axis=0)
     if not np.isfinite(affine).all() or spacing.min() <= 0:
-        raise GeometryError(f"{path} has no usable affine: {affine.tolist()}")
+        raise GeometryError(f"{path} has no usable affine: {affine.tolist()}; write its orientation again (sform)")
     units = (steps / spacing).T
     order = _axis_order(units)
     units, spacing = units[list(order)], spacing[list(order)]

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rtseg.core import InputError, OutputError
-from rtseg.data.case import Case, CaseFolder
+from rtseg.core import Geometry, InputError, OutputError, Structure, StructureSet
+from rtseg.data.case import SPLITS, Case, CaseFolder
 from rtseg.imaging import AIR_HU, Preparation, prepare, to_working_grid
 
 INDEX = "index.json"
@@ -58,8 +58,10 @@ class PackPlan:
 def pack(cases: Sequence[CaseFolder], plan: PackPlan, folder: Path, progress: Callable[[str], None]) -> Path:
     """Pack cases into ``folder``; ``progress`` hears each name when it is done.
 
-    Raises OutputError if the folder holds something, InputError naming a case that cannot be read, or two of one name.
+    Raises OutputError if the folder holds something, InputError naming a case that cannot be read or is of no split that
+    training knows, or two of one name.
     """
+    _must_be_split(cases)
     twice = sorted(name for name, times in Counter(case.name for case in cases).items() if times > 1)
     if twice:
         raise InputError(f"more than one case is named {', '.join(twice)}; give each patient a name of its own")
@@ -106,6 +108,25 @@ def read_pack(folder: Path) -> tuple[PackPlan, list[PackedCase], str]:
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{file} is not whole ({error!r}); pack the data again") from error
     return plan, [_read(folder, entry) for entry in entries], _sha256(file)
+
+
+def structures_of(case: PackedCase, plan: PackPlan) -> StructureSet:
+    """The contoured organs of a packed case, where they fill half of a voxel or more; the place of its grid is not kept."""
+    a, b, c = case.ct.shape
+    there = [index for index, asked in enumerate(case.contoured) if asked]
+    organs = {plan.organs[index]: Structure.from_full(case.organs[index] >= SHARES / 2) for index in there}
+    return StructureSet(Geometry.regular((a, b, c), plan.preparation.spacing_mm), organs)
+
+
+def _must_be_split(cases: Sequence[CaseFolder]) -> None:
+    """A case of another split would be packed, and neither learnt from nor judged by."""
+    lost = [case for case in cases if case.split not in SPLITS]
+    if lost:
+        named = ", ".join(f"{case.name} ({case.split})" for case in lost[:5]) + (" ..." if len(lost) > 5 else "")
+        raise InputError(
+            f"{len(lost)} cases are of a split that training does not know: {named}; there is {', '.join(SPLITS)}. "
+            "The folder that holds a case names its split; keep cases for a later test outside the folder that is packed"
+        )
 
 
 def _read(folder: Path, entry: Mapping[str, str]) -> PackedCase:

@@ -8,7 +8,6 @@ from rtseg.imaging.prepare import (
     Probabilities,
     prepare,
     restore,
-    restore_image,
     restore_mask,
     to_working_grid,
 )
@@ -23,7 +22,6 @@ __all__ = [
     "prepare",
     "resample",
     "restore",
-    "restore_image",
     "restore_mask",
     "to_working_grid",
 ]

@@ -63,7 +63,7 @@ def prepare(ct: Volume, how: Preparation) -> Prepared:
     Works for any orientation of ``ct``: the working grid is axial in patient space (LPS), so that left is left.
     Raises GeometryError if there is no body.
     """
-    working = resample(ct, _working_grid(ct.geometry, how.spacing_mm), outside=AIR_HU)
+    working = resample(_cut(ct, how.window_hu[1]), _working_grid(ct.geometry, how.spacing_mm), outside=AIR_HU)
     body = body_mask(working)
     near = grown(body, how.margin_mm)
     box = bounding_box(near.array)
@@ -75,10 +75,16 @@ def prepare(ct: Volume, how: Preparation) -> Prepared:
     return Prepared(Volume(hu, grid), Mask(body.array[box], grid), ct.geometry)
 
 
+def _cut(ct: Volume, highest_hu: float) -> Volume:
+    """The CT between air and ``highest_hu``: cut before averaging, so that padding and metal do not reach their neighbours."""
+    array = np.array(ct.array, dtype=np.float32)
+    return Volume(np.clip(array, AIR_HU, highest_hu, out=array), ct.geometry)
+
+
 def restore(seen: Probabilities, ready: Prepared) -> StructureSet:
     """The organs on the CT's own grid: each within its box, where its probability is above one half.
 
-    A voxel above one half in two organs goes to the higher one. An organ that is nowhere above one half is empty.
+    Organs may overlap here. One that is nowhere above one half is empty.
     """
     crops: dict[str, Crop] = {}
     for organ, array in zip(seen.organs, seen.array, strict=True):
@@ -87,13 +93,7 @@ def restore(seen: Probabilities, ready: Prepared) -> StructureSet:
         if box is not None:
             grid = ready.source.crop(*box)
             crops[organ] = resample(_around(image, grid), grid, 0.0).array, box[0]
-    _settle_overlaps(crops)
     return StructureSet(ready.source, {organ: _structure(crops.get(organ)) for organ in seen.organs})
-
-
-def restore_image(image: Volume, ready: Prepared, outside: float) -> Volume:
-    """An image of the working grid on the CT's own grid; ``outside`` beyond the working grid."""
-    return resample(image, ready.source, outside)
 
 
 def restore_mask(mask: Mask, ready: Prepared) -> Structure:
@@ -156,24 +156,6 @@ def _box_of(indices: NDArray[np.float64], grid: Geometry, margin: NDArray[np.flo
 def _start_and_shape(box: tuple[slice, slice, slice]) -> Box:
     a, b, c = box
     return (a.start, b.start, c.start), (a.stop - a.start, b.stop - b.start, c.stop - c.start)
-
-
-def _settle_overlaps(crops: dict[str, Crop]) -> None:
-    """Where two organs are both above one half, the lower one steps back to one half (in place)."""
-    names = list(crops)
-    for i, first in enumerate(names):
-        for second in names[i + 1 :]:
-            (p, at), (q, bt) = crops[first], crops[second]
-            low = np.maximum(at, bt)
-            high = np.minimum(np.add(at, p.shape), np.add(bt, q.shape))
-            if (high <= low).any():
-                continue
-            mine = p[tuple(slice(a - o, b - o) for a, b, o in zip(low, high, at, strict=True))]
-            theirs = q[tuple(slice(a - o, b - o) for a, b, o in zip(low, high, bt, strict=True))]
-            both = (mine > 0.5) & (theirs > 0.5)
-            wins = mine >= theirs
-            mine[both & ~wins] = 0.5
-            theirs[both & wins] = 0.5
 
 
 def _structure(crop: Crop | None) -> Structure:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from rtseg.core import BundleError
 from rtseg.dicom.atomic import whole_folder
-from rtseg.systems import About, read_system, read_task, write_bundle
+from rtseg.systems import LIMITS, About, Parts, read_limits, read_system, read_task, write_bundle
 from rtseg.training import Run
 
 Weights = Literal["best", "last"]
@@ -47,7 +47,7 @@ def make_bundle(order: BundleOrder) -> Path:
     about = About(order.name, order.version, step)
     card = CARD.format(name=about.name, version=about.version, step=step, organs=", ".join(task.organs))
     with whole_folder(order.output, overwrite=False) as folder:
-        write_bundle(folder, about, system, task, weights, card)
+        write_bundle(folder, Parts(about, system, task, weights, read_limits(order.run / LIMITS), card))
     return order.output
 
 

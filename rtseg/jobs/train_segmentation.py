@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rtseg.core import ConfigError, InputError, OutputError
-from rtseg.data import read_pack
+from rtseg.data import PackedCase, PackPlan, read_pack, structures_of
+from rtseg.segmentation.expected import expected_of
+from rtseg.segmentation.review import Limits
 from rtseg.segmentation.train import Progress, configuration, train
-from rtseg.systems import Size, read_system, read_task, write_yaml
+from rtseg.systems import LIMITS, Size, Task, read_system, read_task, write_limits, write_yaml
 from rtseg.training import Run, choose_compute
 
 
@@ -49,6 +51,7 @@ def train_segmentation(order: TrainOrder, progress: Progress, started: Callable[
         run = Run.open(order.run, configuration(training, fingerprint), order.budget_s)
         write_yaml(system, order.run / "system.yaml")
         write_yaml(task, order.run / "task.yaml")
+        write_limits(_limits(task, plan, cases), order.run / LIMITS)
     except ValueError as error:
         raise ConfigError(str(error)) from error
     except OSError as error:
@@ -58,3 +61,9 @@ def train_segmentation(order: TrainOrder, progress: Progress, started: Callable[
         return train(training, cases, run, choose_compute(order.threads), progress)
     finally:
         run.close()
+
+
+def _limits(task: Task, plan: PackPlan, cases: Sequence[PackedCase]) -> Limits:
+    """What findings will be held against: volumes and places of the organs learnt from."""
+    seen = (structures_of(case, plan) for case in cases if case.split == "train")
+    return Limits(task.piece_ml, expected_of(seen, task.organs, task.open_ended))

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from rtseg.core import Finding, StructureSet
 from rtseg.imaging import Probabilities
+from rtseg.segmentation.expected import Expected, unexpected
 from rtseg.segmentation.tidy import TOUCHING
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What findings are held against. piece_ml: pieces smaller than this are not worth a word."""
+    """What findings are held against. piece_ml: pieces smaller than this are not worth a word; expected: what training saw."""
 
     piece_ml: float = 0.3
+    expected: Expected = field(default_factory=Expected)
 
 
 def review(organs: StructureSet, seen: Probabilities, limits: Limits) -> tuple[Finding, ...]:
-    """Findings of kind ``missing``, ``scan_edge`` and ``pieces`` about organs on the CT's grid.
+    """Findings about organs on the CT's grid.
 
+    Kinds: ``missing``, ``scan_edge``, ``pieces``, ``volume``, ``position``, ``sides``, ``wrong_region``.
     seen: the probabilities they were made from, before tidying took pieces away.
     """
     findings: list[Finding] = []
@@ -30,7 +33,7 @@ def review(organs: StructureSet, seen: Probabilities, limits: Limits) -> tuple[F
             continue
         findings += _scan_edge(organs, name)
         findings += _pieces(name, seen, index, limits)
-    return tuple(findings)
+    return (*findings, *unexpected(organs, seen.organs, limits.expected))
 
 
 def _scan_edge(organs: StructureSet, name: str) -> list[Finding]:

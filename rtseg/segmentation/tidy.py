@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rtseg.core import Structure, StructureSet, bounding_box
+from rtseg.core import EMPTY, Structure, StructureSet, bounding_box
 
 TOUCHING = np.ones((3, 3, 3), dtype=bool)
 """Voxels that share a corner belong together: a thin organ steps sideways from slice to slice."""
@@ -22,8 +22,12 @@ class Rules:
 
 
 def tidy(organs: StructureSet, rules: Rules) -> StructureSet:
-    """Keep each organ's largest pieces and fill its holes slice by slice; what was removed is for review to tell."""
-    return StructureSet(organs.geometry, {name: _tidied(organs[name], rules) for name in organs})
+    """Keep each organ's largest pieces, fill its holes slice by slice, then give each voxel to one organ.
+
+    In this order: a false piece that will go takes nothing from its neighbour, and a hole that another organ fills
+    stays that organ's. What was removed is for review to tell.
+    """
+    return _settled(StructureSet(organs.geometry, {name: _tidied(organs[name], rules) for name in organs}))
 
 
 def _tidied(organ: Structure, rules: Rules) -> Structure:
@@ -42,10 +46,44 @@ def _tidied(organ: Structure, rules: Rules) -> Structure:
     return _with_mask(organ, mask)
 
 
+def _settled(organs: StructureSet) -> StructureSet:
+    """A voxel of two organs goes to the one of higher probability, to the first if both are alike."""
+    settled = dict(organs.structures)
+    names = [name for name in organs if not organs[name].is_empty]
+    for i, first in enumerate(names):
+        for second in names[i + 1 :]:
+            settled[first], settled[second] = _parted(settled[first], settled[second])
+    return StructureSet(organs.geometry, settled)
+
+
+def _parted(first: Structure, second: Structure) -> tuple[Structure, Structure]:
+    """Two organs without a voxel in common."""
+    low = np.maximum(first.offset, second.offset)
+    high = np.minimum(np.add(first.offset, first.mask.shape), np.add(second.offset, second.mask.shape))
+    if (high <= low).any():
+        return first, second
+    here, there = (
+        tuple(slice(a - o, b - o) for a, b, o in zip(low, high, organ.offset, strict=True)) for organ in (first, second)
+    )
+    both = first.mask[here] & second.mask[there]
+    if not both.any():
+        return first, second
+    wins = _certainty(first)[here] >= _certainty(second)[there]
+    masks = first.mask.copy(), second.mask.copy()
+    masks[0][here] &= ~(both & ~wins)
+    masks[1][there] &= ~(both & wins)
+    return _with_mask(first, masks[0]), _with_mask(second, masks[1])
+
+
+def _certainty(organ: Structure) -> NDArray[np.floating]:
+    return organ.mask.astype(np.float32) if organ.probability is None else organ.probability
+
+
 def _with_mask(organ: Structure, mask: NDArray[np.bool_]) -> Structure:
     """The organ cut down to ``mask``, its probability moved to one half or just above where the mask changed."""
     box = bounding_box(mask)
-    assert box is not None, "an organ that was not empty keeps its largest piece"
+    if box is None:
+        return EMPTY
     offset = tuple(o + s.start for o, s in zip(organ.offset, box, strict=True))
     mask = np.ascontiguousarray(mask[box])
     probability = organ.probability

@@ -8,15 +8,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 import yaml
+from pydantic import ConfigDict, create_model
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from rtseg.core import BundleError, OutputError
+from rtseg.core import BundleError, ConfigError, OutputError
 from rtseg.imaging import Preparation
 from rtseg.segmentation.inference import Segmenter
 from rtseg.segmentation.review import Limits
@@ -26,11 +27,12 @@ from rtseg.systems.task import Task
 from rtseg.systems.words import read_yaml, validated
 from rtseg.training import Compute
 
-Part = TypeVar("Part", "About", Limits)
+Part = TypeVar("Part")
 
 SUMS = "SHA256SUMS"
 ABOUT = "bundle.json"
-FILES = ("system.yaml", "task.yaml", "segmenter.safetensors", "limits.json", "card.md", ABOUT)
+LIMITS = "limits.json"
+FILES = ("system.yaml", "task.yaml", "segmenter.safetensors", LIMITS, "card.md", ABOUT)
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,18 @@ class About:
     name: str
     version: str
     step: int
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """What a bundle is written from; weights are the segmenter's tensors by name."""
+
+    about: About
+    system: System
+    task: Task
+    weights: Mapping[str, Tensor]
+    limits: Limits
+    card: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +103,7 @@ def load_bundle(folder: Path, compute: Compute) -> Bundle:
     net = net.requires_grad_(False).to(compute.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     part = system.segmentation
     segmenter = Segmenter(net, task.organs, system.windows_hu, part.sampling.patch, part.overlap, compute)
-    about, limits = _from_json(About, folder / ABOUT), _from_json(Limits, folder / "limits.json")
+    about, limits = _from_json(About, folder / ABOUT), read_limits(folder / LIMITS)
     return Bundle(about, task, system, segmenter, limits, (folder / "card.md").read_text(encoding="utf-8"), sha256)
 
 
@@ -114,9 +128,7 @@ def verify_bundle(folder: Path) -> str:
     return _sha256(sums)
 
 
-def write_bundle(
-    folder: Path, about: About, system: System, task: Task, weights: Mapping[str, Tensor], card: str, limits: Limits | None = None
-) -> Path:
+def write_bundle(folder: Path, parts: Parts) -> Path:
     """Write a bundle into a new folder; weights are kept in half precision, which changes no contour to speak of.
 
     Raises OutputError if the folder holds something.
@@ -124,14 +136,14 @@ def write_bundle(
     if folder.exists() and any(folder.iterdir()):
         raise OutputError(f"{folder} is not empty; choose another folder for the bundle")
     folder.mkdir(parents=True, exist_ok=True)
-    write_yaml(system, folder / "system.yaml")
-    write_yaml(task, folder / "task.yaml")
-    half = {name: value.to(torch.float16).contiguous() for name, value in weights.items()}
+    write_yaml(parts.system, folder / "system.yaml")
+    write_yaml(parts.task, folder / "task.yaml")
+    half = {name: value.to(torch.float16).contiguous() for name, value in parts.weights.items()}
     save_file(half, folder / "segmenter.safetensors")
     (folder / "segmenter.safetensors").chmod(0o644)  # safetensors keeps it to its owner
-    _write_json(asdict(limits or task.limits), folder / "limits.json")
-    _write_json(asdict(about), folder / ABOUT)
-    write_card(folder, card)
+    write_limits(parts.limits, folder / LIMITS)
+    (folder / ABOUT).write_text(json.dumps(asdict(parts.about), indent=1) + "\n")
+    write_card(folder, parts.card)
     return folder
 
 
@@ -148,15 +160,24 @@ def write_yaml(part: System | Task, file: Path) -> None:
     file.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
+def write_limits(limits: Limits, file: Path) -> None:
+    """Limits as JSON that reads back as the same."""
+    file.write_text(json.dumps(asdict(limits), indent=1) + "\n")
+
+
+def read_limits(file: Path) -> Limits:
+    """The limits of a bundle or a run folder. Raises BundleError if the file does not hold them."""
+    return _from_json(Limits, file)
+
+
 def _from_json(part: type[Part], file: Path) -> Part:
+    holder = create_model("Holder", __config__=ConfigDict(extra="forbid"), part=(part, ...))
     try:
-        return part(**json.loads(file.read_text(encoding="utf-8")))
-    except (TypeError, ValueError) as error:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        read: Part = dict(validated(holder, {"part": content}, str(file)))["part"]
+    except (OSError, ValueError, ConfigError) as error:
         raise BundleError(f"{file} does not hold what a bundle's {part.__name__} is made of: {error}") from error
-
-
-def _write_json(content: Mapping[str, Any], file: Path) -> None:
-    file.write_text(json.dumps(content, indent=1) + "\n")
+    return read
 
 
 def _sha256(file: Path) -> str:

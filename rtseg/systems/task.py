@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from rtseg.core.anatomy import mirrored, organ
 from rtseg.data.pack import PackPlan
 from rtseg.imaging import Preparation
-from rtseg.segmentation.review import Limits
 from rtseg.segmentation.tidy import Rules
 
 
@@ -17,6 +16,7 @@ class Task(BaseModel):
     """One body site: its organs (TG-263 names, in the order of the model's outputs), working grid and rules.
 
     open_ended: organs whose contours end by protocol at their lower (inferior) end; below it they are unknown, not absent.
+    piece_ml: a second piece of an organ smaller than this is not worth a finding.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -26,7 +26,7 @@ class Task(BaseModel):
     open_ended: tuple[str, ...] = ()
     preparation: Preparation
     rules: Rules = Rules()
-    limits: Limits = Limits()
+    piece_ml: float = 0.3
 
     @model_validator(mode="after")
     def _organs_exist(self) -> Self:

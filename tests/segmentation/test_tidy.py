@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rtseg.core import EMPTY, Geometry, Structure, StructureSet
+from rtseg.core import EMPTY, Geometry, Structure, StructureSet, bounding_box
 from rtseg.segmentation.tidy import Rules, tidy
 
 GRID = Geometry.regular((6, 12, 14), (3.0, 1.0, 1.0))
@@ -92,3 +92,56 @@ def test_a_removed_piece_inside_the_kept_ones_box_is_at_one_half_at_most() -> No
     assert after.probability is not None
     assert after.probability[1, 2, 6] == 0.5
     assert not after.mask[1, 2, 6]
+
+
+GRID = Geometry.regular((10, 12, 20), (2.5, 2.5, 2.5))
+
+
+def likely(probability: float, *boxes: tuple[slice, slice, slice]) -> Structure:
+    array = np.zeros(GRID.shape, dtype=np.float32)
+    for box in boxes:
+        array[box] = probability
+    where = bounding_box(array > 0.5)
+    assert where is not None
+    return Structure(array[where] > 0.5, tuple(side.start for side in where), array[where])
+
+
+def both_tidied(first: Structure, second: Structure) -> StructureSet:
+    organs = tidy(StructureSet(GRID, {"Larynx": first, "Esophagus": second}), Rules())
+    assert not (organs.mask("Larynx").array & organs.mask("Esophagus").array).any()
+    return organs
+
+
+@pytest.mark.parametrize(("first", "second", "columns"), [(0.9, 0.7, (9, 5)), (0.6, 0.8, (5, 9)), (0.7, 0.7, (9, 5))])
+def test_a_voxel_of_two_organs_goes_to_the_likelier(first: float, second: float, columns: tuple[int, int]) -> None:
+    # blocks of 4 slices x 6 rows, columns 3 to 11 and 8 to 16: the four in common go to the higher, or to the first if alike
+    place = (slice(3, 7), slice(3, 9))
+    organs = both_tidied(likely(first, (*place, slice(3, 12))), likely(second, (*place, slice(8, 17))))
+
+    assert [int(organs[name].mask.sum()) for name in organs] == [24 * columns[0], 24 * columns[1]]
+
+
+def test_an_organ_swallowed_by_a_likelier_one_is_empty() -> None:
+    inner = (slice(3, 5), slice(4, 6), slice(4, 6))
+    organs = both_tidied(likely(0.9, (slice(2, 6), slice(2, 8), slice(2, 8))), likely(0.8, inner))
+
+    assert organs["Esophagus"] is EMPTY
+
+
+def test_a_false_piece_takes_nothing_from_its_neighbour() -> None:
+    # the larynx's second piece lies over the oesophagus and is likelier; it goes, and the oesophagus stays whole
+    oesophagus = (slice(3, 7), slice(3, 9), slice(10, 16))
+    larynx = likely(0.9, (slice(1, 9), slice(1, 11), slice(1, 7)), (slice(4, 6), slice(4, 6), slice(11, 13)))
+    organs = both_tidied(larynx, likely(0.7, oesophagus))
+
+    assert int(organs["Esophagus"].mask.sum()) == 4 * 6 * 6
+
+
+def test_a_hole_that_another_organ_fills_stays_that_organs() -> None:
+    ring = np.zeros(GRID.shape, dtype=np.float32)
+    ring[3:7, 2:10, 2:10] = 0.9
+    ring[3:7, 4:8, 4:8] = 0.1
+    larynx = Structure(ring[3:7, 2:10, 2:10] > 0.5, (3, 2, 2), ring[3:7, 2:10, 2:10])
+    organs = both_tidied(larynx, likely(0.8, (slice(3, 7), slice(4, 8), slice(4, 8))))
+
+    assert [int(organs[name].mask.sum()) for name in organs] == [4 * (64 - 16), 4 * 16]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,15 +12,28 @@ import torch
 from torch import Tensor
 
 from rtseg.core import BundleError, OutputError
+from rtseg.segmentation.expected import Expected
 from rtseg.segmentation.inference import Segmenter, segment_logits
 from rtseg.segmentation.review import Limits
-from rtseg.systems import About, load_bundle, read_system, read_task, shipped_bundles, verify_bundle, write_bundle, write_card
+from rtseg.systems import (
+    About,
+    Parts,
+    load_bundle,
+    read_system,
+    read_task,
+    shipped_bundles,
+    verify_bundle,
+    write_bundle,
+    write_card,
+)
 from rtseg.systems.bundle import FILES, SUMS
 from rtseg.training import Compute
 
 CPU = Compute(torch.device("cpu"), torch.float32)
 SYSTEM, TASK = read_system("ct_only").at_size("tiny"), read_task("head_neck")
 ABOUT = About("head_neck_ct", "0.3", 1200)
+SIDE = ((1.0, 2.0), (-3.0, 4.5), (5.0, 6.0))
+EXPECTED = Expected({"Larynx": (10.0, 50.5)}, {"Larynx": {"Brainstem": SIDE}}, ("SpinalCord",))
 
 
 def network() -> torch.nn.Module:
@@ -27,9 +41,13 @@ def network() -> torch.nn.Module:
     return SYSTEM.segmenter.build(inputs=2, outputs=len(TASK.organs)).eval()
 
 
+def parts() -> Parts:
+    return Parts(ABOUT, SYSTEM, TASK, network().state_dict(), Limits(), "# A card\n")
+
+
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
-    return write_bundle(tmp_path / "model", ABOUT, SYSTEM, TASK, network().state_dict(), "# A card\n")
+    return write_bundle(tmp_path / "model", parts())
 
 
 def resealed(folder: Path) -> Path:
@@ -57,16 +75,16 @@ def test_a_bundle_knows_all_that_its_use_needs(bundle: Path) -> None:
     assert (model.system, model.task, model.card) == (SYSTEM, TASK, "# A card\n")
     assert model.preparation == TASK.preparation
     assert model.rules == TASK.rules
-    assert model.limits == TASK.limits
+    assert model.limits == Limits()
     assert model.segmenter.organs == TASK.organs
     assert model.segmenter.patch == (16, 32, 32)
     assert model.sha256 == verify_bundle(bundle)
 
 
 def test_limits_of_ones_own_go_into_the_bundle(tmp_path: Path) -> None:
-    folder = write_bundle(tmp_path / "m", ABOUT, SYSTEM, TASK, network().state_dict(), "card", Limits(piece_ml=1.5))
+    folder = write_bundle(tmp_path / "m", replace(parts(), limits=Limits(1.5, EXPECTED)))
 
-    assert load_bundle(folder, CPU).limits == Limits(piece_ml=1.5)
+    assert load_bundle(folder, CPU).limits == Limits(1.5, EXPECTED)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -135,7 +153,7 @@ def without_last(weights: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def test_weights_of_another_network_are_refused_by_name(tmp_path: Path) -> None:
-    folder = write_bundle(tmp_path / "m", ABOUT, SYSTEM, TASK, without_last(network().state_dict()), "card")
+    folder = write_bundle(tmp_path / "m", replace(parts(), weights=without_last(network().state_dict())))
 
     with pytest.raises(BundleError, match=r"segmenter\.safetensors does not fit system\.yaml and task\.yaml: [\s\S]*deep_heads"):
         load_bundle(folder, CPU)
@@ -156,7 +174,7 @@ def test_a_folder_that_holds_something_is_not_written_into(tmp_path: Path) -> No
     (tmp_path / "notes.txt").write_text("mine")
 
     with pytest.raises(OutputError, match="is not empty; choose another folder"):
-        write_bundle(tmp_path, ABOUT, SYSTEM, TASK, network().state_dict(), "card")
+        write_bundle(tmp_path, parts())
 
 
 def test_another_card_is_another_bundle(bundle: Path) -> None:
