@@ -35,7 +35,7 @@ def whole_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
             raise
         _to_disk(path.parent)
     except OSError as error:
-        raise OutputError(f"{path} cannot be written: {_why(error)}") from error
+        raise OutputError(f"{path} cannot be written: {why(error)}") from error
 
 
 @contextmanager
@@ -64,7 +64,7 @@ def whole_folder(path: Path, *, overwrite: bool) -> Iterator[Path]:
             raise
         shutil.rmtree(aside, ignore_errors=True)
     except OSError as error:
-        raise OutputError(f"{path} cannot be written: {_why(error)}") from error
+        raise OutputError(f"{path} cannot be written: {why(error)}") from error
 
 
 def must_be_free(path: Path, *, overwrite: bool) -> None:
@@ -97,7 +97,7 @@ def _beside(path: Path) -> Path:
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
 
 
-def _why(error: OSError) -> str:
+def why(error: OSError) -> str:
     """The system's words; pydicom wraps them into an error without any, together with a traceback."""
     while error.strerror is None and isinstance(error.__cause__ or error.__context__, OSError):
         error = error.__cause__ or error.__context__  # type: ignore[assignment]  # an OSError, as just seen

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rtseg.core import Finding, Geometry
 from rtseg.dicom.slice_header import SliceHeader, syntax_name
@@ -27,6 +28,9 @@ KINDS = {
 
 AIR_HU = -800.0
 """A CT with air around or in the patient goes below this; lung and bowel gas as well."""
+
+PADDING_BELOW_HU = -1024
+"""What a scanner fills in outside its circle (-2000, -3024) lies below: it is no air that would tell of Hounsfield units."""
 
 OBLIQUE_DEGREES = 0.1
 """Turned by more against the patient's axes, a stack is called oblique: 0.9 mm over 500 mm."""
@@ -51,11 +55,13 @@ def geometry_findings(geometry: Geometry, headers: Sequence[SliceHeader] = ()) -
     return (*_uneven(geometry, [header.path.name for header in headers]), *_orientation(geometry))
 
 
-def voxel_findings(lowest_hu: float) -> tuple[Finding, ...]:
-    """``not_hu`` if nothing in the scan looks like air."""
+def voxel_findings(hu: NDArray[np.int16] | NDArray[np.float32]) -> tuple[Finding, ...]:
+    """``not_hu`` if nothing in the scan looks like air; the filling outside a scanner's circle is neither air nor a finding."""
+    lowest_hu = float(np.min(hu, where=hu >= PADDING_BELOW_HU, initial=hu.max()))
     if lowest_hu < AIR_HU:
         return ()
-    words = f"no air in the CT: its lowest value is {lowest_hu:g} HU, below {AIR_HU:g} was expected. Is it in Hounsfield units?"
+    lowest = f"its lowest value, padding aside, is {lowest_hu:g} HU, below {AIR_HU:g} was expected"
+    words = f"no air in the CT: {lowest}. Is it in Hounsfield units?"
     return (Finding("not_hu", words, value=lowest_hu, limit=AIR_HU),)
 
 

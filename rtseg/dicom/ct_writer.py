@@ -16,6 +16,7 @@ from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
 
 import rtseg
 from rtseg.core import ConfigError, Geometry, OutputError, Volume
+from rtseg.dicom.atomic import why
 from rtseg.dicom.decimal_text import decimal_text
 from rtseg.dicom.uids import new_uid
 
@@ -71,6 +72,7 @@ def write_ct_series(
     Any geometry goes: oblique, sagittal, uneven slices, left- or right-handed. With ``seed`` the UIDs are made from it and
     the dates are fixed, so that the same call gives the same bytes; without it UIDs are random and dates are now.
     Explicit VR little endian, signed 16 bit, slope 1, intercept -1024 (PS3.3 A.3, CT Image IOD). Returns the paths.
+    If one cannot be written, those before it go again: half a series is none.
 
     Raises OutputError if the folder holds something already, cannot be written, or HU do not fit into 16 bit;
     ConfigError for an unknown patient position.
@@ -85,15 +87,19 @@ def write_ct_series(
     points = ct.geometry.points([(i, 0, 0) for i in range(len(ct.array))])
     _make_empty_folder(folder)
     paths = [folder / f"CT{i + 1:04d}.dcm" for i in range(len(ct.array))]
-    for i, path in enumerate(paths):
-        image = _image(common, new_uid(seed, "image", str(i)))
-        image.InstanceNumber = str(i + 1)
-        image.ImagePositionPatient = _decimals(points[i])
-        image.PixelData = (np.rint(ct.array[i]) - RESCALE_INTERCEPT_HU).astype("<i2").tobytes()
-        try:
+    try:
+        for i, path in enumerate(paths):
+            image = _image(common, new_uid(seed, "image", str(i)))
+            image.InstanceNumber = str(i + 1)
+            image.ImagePositionPatient = _decimals(points[i])
+            image.PixelData = (np.rint(ct.array[i]) - RESCALE_INTERCEPT_HU).astype("<i2").tobytes()
             image.save_as(path, enforce_file_format=True)
-        except OSError as error:
-            raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
+    except BaseException as error:
+        for path in paths:
+            path.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise OutputError(f"the CT series cannot be written into {folder}: {why(error)}") from error
+        raise
     return paths
 
 
@@ -109,7 +115,7 @@ def _make_empty_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         held = next(folder.iterdir(), None)
     except OSError as error:
-        raise OutputError(f"{folder} cannot be made: {error.strerror or error}") from error
+        raise OutputError(f"{folder} cannot be made: {why(error)}") from error
     if held is not None:
         raise OutputError(f"{folder} is not empty (it holds {held.name}): name a new folder for the CT series")
 

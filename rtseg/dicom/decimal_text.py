@@ -7,6 +7,9 @@ import numpy as np
 DS_CHARACTERS = 16
 """Longest decimal string (PS3.5 6.2, VR DS); longer ones are refused by treatment planning systems."""
 
+FAR_MM = 1e7
+"""No patient lies 10 km from the origin of a frame of reference; nearer coordinates keep 3 decimals within 16 characters."""
+
 
 def decimal_text(value: float, decimals: int = 10) -> str:
     """``value`` rounded to ``decimals``, fewer if 16 characters are not enough: no exponent, no ``-0``, no trailing zeros.

@@ -25,7 +25,8 @@ def foreign_check(rs_path: Path, identity: SeriesIdentity, structures: Structure
     structures  the organs on the CT's grid
 
     Findings: ``foreign_reader_unavailable`` (its OpenCV wants system libraries), ``foreign_reader_not_applicable`` (rt-utils
-    1.2.7 misreads pixels or images that are not square), ``foreign_reader_differs`` (organ, value: voxels).
+    1.2.7 misreads pixels or images that are not square, and cannot read every CT), ``foreign_reader_differs`` (organ, value:
+    voxels).
     """
     grid = structures.geometry
     if abs(grid.pixel_spacing[0] - grid.pixel_spacing[1]) > SQUARE_MM or grid.shape[1] != grid.shape[2]:
@@ -42,7 +43,10 @@ def foreign_check(rs_path: Path, identity: SeriesIdentity, structures: Structure
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom's remarks on the CT's spelling
         _gather(identity, Path(folder))
-        read = RTStructBuilder.create_from(dicom_series_path=folder, rt_struct_path=str(rs_path))
+        try:
+            read = RTStructBuilder.create_from(dicom_series_path=folder, rt_struct_path=str(rs_path))
+        except Exception as error:  # noqa: BLE001  # it raises bare Exceptions: for a CT without file meta information, say
+            return (Finding("foreign_reader_not_applicable", f"rt-utils cannot read this CT, no second reading: {error}"),)
         return tuple(finding for name in structures if (finding := _compared(read, name, structures, identity)) is not None)
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 
-from pydicom import Dataset, dcmread
-from pydicom.datadict import keyword_for_tag
+from pydicom import DataElement, Dataset, config, dcmread
+from pydicom.datadict import dictionary_VM, dictionary_VR, keyword_for_tag
+from pydicom.dataelem import RawDataElement
+from pydicom.valuerep import validate_value
 
 from rtseg.core import Finding, InputError
 from rtseg.dicom.planning_ct import SeriesIdentity, SliceIdentity
@@ -41,12 +43,17 @@ COPIED = (
     "ClinicalTrialSponsorName",
     "ClinicalTrialProtocolID",
     "ClinicalTrialProtocolName",
+    "ClinicalTrialProtocolEthicsCommitteeName",
+    "ClinicalTrialProtocolEthicsCommitteeApprovalNumber",
     "ClinicalTrialSiteID",
     "ClinicalTrialSiteName",
     "ClinicalTrialSubjectID",
     "ClinicalTrialSubjectReadingID",
     "ClinicalTrialTimePointID",
     "ClinicalTrialTimePointDescription",
+    "LongitudinalTemporalOffsetFromEvent",
+    "LongitudinalTemporalEventType",
+    "ConsentForClinicalTrialUseSequence",
     "ClinicalTrialCoordinatingCenterName",
     "StudyInstanceUID",
     "StudyID",
@@ -54,6 +61,9 @@ COPIED = (
     "PositionReferenceIndicator",
 )
 """Patient, study, clinical trial, frame of reference and de-identification: what an RTSTRUCT takes over from its CT."""
+
+PLAIN_VRS = frozenset(("AS", "CS", "DA", "DS", "IS", "TM", "UI"))
+"""Kinds of text that no character set changes; pydicom reads them without a word, whatever they hold."""
 
 
 def series_identity(headers: Sequence[SliceHeader]) -> tuple[SeriesIdentity, tuple[Finding, ...]]:
@@ -73,7 +83,7 @@ def series_identity(headers: Sequence[SliceHeader]) -> tuple[SeriesIdentity, tup
     header, unlawful = _copied(first)
     slices = tuple(SliceIdentity(h.text("SOPClassUID"), h.text("SOPInstanceUID"), _position_text(h), h.path) for h in headers)
     study, series, frame = (first.text(word) for word in NEEDED)
-    identity = SeriesIdentity(header, study, series, frame, slices)
+    identity = SeriesIdentity(header, study, series, frame, slices, first.text("SeriesNumber"))
     words = f"{', '.join(unlawful)} of the CT not as the standard wants; copied as it is"
     return identity, (Finding("identity_unlawful", words, value=float(len(unlawful))),) if unlawful else ()
 
@@ -82,7 +92,7 @@ def must_agree(headers: Sequence[SliceHeader]) -> None:
     """Raises InputError naming attribute and files if slices disagree on who or what they are; no patient's name is told."""
     first = headers[0]
     for word in AGREED:
-        other = [header for header in headers if header.text(word) != first.text(word)]
+        other = [header for header in headers if header.texts.get(word, ("",)) != first.texts.get(word, ("",))]
         if other:
             what = "two frames of reference" if word == "FrameOfReferenceUID" else "slices that disagree on identity"
             raise InputError(
@@ -93,7 +103,7 @@ def must_agree(headers: Sequence[SliceHeader]) -> None:
 
 
 def _copied(first: SliceHeader) -> tuple[Dataset, list[str]]:
-    """The attributes to copy that are there, each decoded once, and the keywords of those that made pydicom warn."""
+    """The attributes to copy that are there, each decoded once, and the keywords of those that are not lawful."""
     unlawful = []
     copied = Dataset()
     with warnings.catch_warnings(record=True) as caught:
@@ -101,10 +111,24 @@ def _copied(first: SliceHeader) -> tuple[Dataset, list[str]]:
         data = dcmread(first.path, stop_before_pixels=True, specific_tags=list(COPIED), force=not first.has_meta)
         for tag in data.keys():  # noqa: SIM118  # iterating a Dataset yields elements
             before = len(caught)
+            well_spelt = _is_well_spelt(data.get_item(tag))
             copied[tag] = data[tag]
-            if len(caught) > before:
+            if len(caught) > before or not well_spelt or (dictionary_VM(tag) == "1" and copied[tag].VM > 1):
                 unlawful.append(keyword_for_tag(tag))
     return copied, unlawful
+
+
+def _is_well_spelt(element: DataElement | RawDataElement) -> bool:
+    """Whether dates, ages, numbers and the like are spelt as their kind wants; nothing of them goes into a log."""
+    kind = dictionary_VR(element.tag)
+    if kind not in PLAIN_VRS or not isinstance(element.value, bytes):
+        return True
+    try:
+        for text in element.value.decode("latin-1").split("\\"):
+            validate_value(kind, text.strip(" \0"), config.RAISE)
+    except ValueError:
+        return False
+    return True
 
 
 def _position_text(header: SliceHeader) -> tuple[str, str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ def read_hu(headers: Sequence[SliceHeader]) -> tuple[NDArray[np.int16] | NDArray
     noticed: dict[str, list[str]] = {}
     for i, header in enumerate(headers):
         stored, remarks = _stored(header)
-        for remark in remarks:
+        for remark in (*remarks, *_odd_bits(header)):
             noticed.setdefault(remark, []).append(header.path.name)
         if stored.shape != shape[1:]:
             raise InputError(f"{header.path} holds pixels of shape {stored.shape}, {shape[1:]} were announced: export it again")
@@ -58,6 +58,13 @@ def _stored(header: SliceHeader) -> tuple[NDArray[np.generic], list[str]]:
             ) from error
     remarks = [str(warning.message) for warning in caught if "pixel" in str(warning.message).lower()]
     return stored, remarks  # other remarks concern attributes that are checked where they are used
+
+
+def _odd_bits(header: SliceHeader) -> Iterator[str]:
+    """A remark if the values may not stand in the lowest bits (PS3.5 8.1.1 wants them there)."""
+    bits, highest = header.integers.get("BitsStored"), header.integers.get("HighBit")
+    if bits is not None and highest is not None and highest != bits - 1:
+        yield f"HighBit is {highest}, {bits - 1} was expected for {bits} bits: the lowest bits were taken, HU may be wrong"
 
 
 def _rescaled(stored: NDArray[np.generic], header: SliceHeader) -> NDArray[np.float64]:

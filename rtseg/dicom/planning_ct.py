@@ -31,7 +31,7 @@ class SeriesIdentity:
 
     header holds the patient, study, frame-of-reference and equipment attributes of the first slice, verbatim
     (RTSTRUCT.md 2.5: charset, patient, study, de-identification, InstitutionName, PositionReferenceIndicator).
-    slices stand in the order of the volume's slices.
+    slices stand in the order of the volume's slices; series_number is the CT's, as the file spells it, empty if it has none.
     """
 
     header: Dataset
@@ -39,6 +39,7 @@ class SeriesIdentity:
     series_instance_uid: str
     frame_of_reference_uid: str
     slices: tuple[SliceIdentity, ...]
+    series_number: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,9 +17,11 @@ from pydicom import Dataset, Sequence, dcmread
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.errors import InvalidDicomError
+from pydicom.multival import MultiValue
 from pydicom.uid import RTStructureSetStorage
 
 from rtseg.core import InputError
+from rtseg.dicom.decimal_text import FAR_MM
 
 CONTOUR_BYTES = 64 * 2**20
 """Longest ContourData that is read, bytes: some two million points on one plane, a hundred times a whole noise slice."""
@@ -46,7 +48,7 @@ class ContourItem:
         return self.kind in CLOSED_KINDS or not self.kind
 
     def points(self) -> NDArray[np.float64] | None:
-        """(n, 3) LPS points, mm; None if the text is not whole triples of finite numbers or longer than CONTOUR_BYTES."""
+        """(n, 3) LPS points, mm; None if the text is not whole triples of numbers within FAR_MM, or longer than CONTOUR_BYTES."""
         text = self.data.strip(b"\0 \\")
         if not text:
             return np.zeros((0, 3))
@@ -56,7 +58,7 @@ class ContourItem:
             numbers = np.array([float(part) for part in text.split(b"\\")])
         except ValueError:
             return None
-        return numbers.reshape(-1, 3) if len(numbers) % 3 == 0 and np.isfinite(numbers).all() else None
+        return numbers.reshape(-1, 3) if len(numbers) % 3 == 0 and (np.abs(numbers) <= FAR_MM).all() else None
 
 
 @dataclass(frozen=True)
@@ -92,14 +94,21 @@ def load_rtstruct(path: Path) -> RtstructFile:
             if _text(dataset, "SOPClassUID") != RTStructureSetStorage and _text(dataset, "Modality") != "RTSTRUCT":
                 found = _text(dataset, "Modality") or "no modality"
                 raise InputError(f"{path} is not an RTSTRUCT (it says: {found}). Name a structure set file.")
-            rois = _rois(dataset)
+            rois, patient_id = _rois(dataset), decoded_text(dataset, "PatientID")
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
     except BROKEN as error:
         raise InputError(f"{path} is not a whole DICOM file ({error}). Export it again.") from error
     if not rois:
         raise InputError(f"{path} is an RTSTRUCT without any ROI")
-    return RtstructFile(_text(dataset, "PatientID") or "", _series(dataset), rois)
+    return RtstructFile(patient_id, _series(dataset), rois)
+
+
+def decoded_text(dataset: Dataset, keyword: str) -> str:
+    """Text in its character set, without blanks and NUL at its ends; a backslash in it stays. Empty if the element is absent."""
+    value = dataset.get(keyword) or ""
+    parts = value if isinstance(value, MultiValue) else [value]
+    return "\\".join(str(part) for part in parts).strip("\0 ")
 
 
 def _read(path: Path) -> Dataset:
@@ -134,7 +143,7 @@ def _by_number(dataset: Dataset, sequence: str, number: str) -> dict[int, list[D
 def _roi(number: int, named: Dataset, observed: Dataset, drawn: list[Dataset], frame: str | None) -> RoiItems:
     return RoiItems(
         number,
-        str(named.get("ROIName") or "").strip("\0 ") or f"ROI {number}",
+        decoded_text(named, "ROIName") or f"ROI {number}",
         _text(observed, "RTROIInterpretedType") or None,
         _colour(drawn[0]) if drawn else None,
         _text(named, "ReferencedFrameOfReferenceUID") or frame,

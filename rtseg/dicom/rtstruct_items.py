@@ -149,7 +149,8 @@ def distinct_colours(names: Iterable[str]) -> dict[str, tuple[int, int, int]]:
     for name in names:
         turn = 0
         while name not in colours:
-            red, green, blue = colorsys.hsv_to_rgb(hashlib.sha256(f"{name}{turn}".encode()).digest()[0] / 256, 0.6, 0.95)
+            hue, paleness = hashlib.sha256(f"{name}{turn}".encode()).digest()[:2]
+            red, green, blue = colorsys.hsv_to_rgb(hue / 256, 0.9 - 0.5 * paleness / 256, 0.95)
             colour = round(255 * red), round(255 * green), round(255 * blue)
             if colour not in colours.values():
                 colours[name] = colour

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rtseg.contours import Loop, rasterise
 from rtseg.core import EMPTY, Finding, Geometry, InputError, Structure, StructureSet, bounding_box
 from rtseg.dicom.planning_ct import SeriesIdentity
-from rtseg.dicom.rtstruct_file import ContourItem, RoiItems, RtstructFile, load_rtstruct
+from rtseg.dicom.rtstruct_file import ContourItem, RoiItems, RtstructFile, decoded_text, load_rtstruct
 
 OFF_PLANE_MM = 0.01
 """A contour further from its slice's plane is noted: beyond the rounding of written positions (RTSTRUCT.md 3)."""
@@ -83,7 +83,7 @@ class _Notes:
 COUNTED = {
     "contour_open": "points or open contours were skipped: they enclose nothing",
     "contour_too_small": "closed contours of one or two points were skipped",
-    "contour_unreadable": "contours were skipped: their coordinates are not whole triples of finite numbers, or too many",
+    "contour_unreadable": "contours were skipped: their coordinates are not whole triples of lawful numbers, or too many",
     "contour_count_wrong": "contours have another number of points than they say; the points were taken",
     "contour_repeated": "contours stand there twice; they were taken once",
     "contour_outside_stack": "contours were skipped: no slice of the CT lies there",
@@ -138,7 +138,7 @@ def read_rtstruct(path: Path, ct_grid: Geometry, identity: SeriesIdentity) -> Rt
 
 def _file_findings(file: RtstructFile, identity: SeriesIdentity) -> list[Finding]:
     findings = []
-    if file.patient_id != str(identity.header.get("PatientID") or "").strip():
+    if file.patient_id != decoded_text(identity.header, "PatientID"):
         findings.append(Finding("rtstruct_other_patient", "the structure set names another patient ID than the CT"))
     if file.series and identity.series_instance_uid not in file.series:
         words = "the structure set refers to another series than the CT; frame of reference and positions were taken"
@@ -268,6 +268,6 @@ def _nearest_once(placed: list[tuple[float, Loop]], notes: _Notes) -> list[Loop]
     nearest = min((offset for offset, _ in placed), key=abs)
     near = [loop for offset, loop in placed if abs(offset - nearest) <= SAME_PLANE_MM]
     notes.counts["contour_between_slices"] += len(placed) - len(near)
-    once = {loop[np.lexsort(loop.T)].tobytes(): loop for loop in near}
+    once = {np.unique(loop, axis=0).tobytes(): loop for loop in near}
     notes.counts["contour_repeated"] += len(near) - len(once)
     return list(once.values())

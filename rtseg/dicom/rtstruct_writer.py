@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -9,8 +10,8 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-from pydicom import DataElement, Dataset, FileDataset
-from pydicom.charset import python_encoding
+from pydicom import DataElement, Dataset, FileDataset, config
+from pydicom.charset import convert_encodings, decode_bytes, encode_string, python_encoding
 from pydicom.dataset import FileMetaDataset
 from pydicom.sequence import Sequence as Items
 from pydicom.uid import UID, ImplicitVRLittleEndian, RTStructureSetStorage
@@ -105,8 +106,10 @@ def write_rtstruct(structures: StructureSet, ct: PlanningCT, path: Path, export:
     if len(written) == 0:
         raise OutputError(f"{path}: no organ has a voxel, and a structure set needs one")
     with whole_file(path, overwrite=export.overwrite) as temporary:
-        dataset = _dataset(written, identity, export)
-        dataset.save_as(temporary, enforce_file_format=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # pydicom's remarks on the CT's spelling: told when it was read
+            dataset = _dataset(written, identity, export)
+            dataset.save_as(temporary, enforce_file_format=True)
         _must_read_back(temporary, written, identity)
     return WrittenRtstruct(path, str(dataset.SOPInstanceUID), left_out, tuple(findings))
 
@@ -154,8 +157,8 @@ def _dataset(structures: StructureSet, identity: SeriesIdentity, export: Export)
     when = datetime.now()
     uid = UID(new_uid())
     dataset = FileDataset("", {}, file_meta=_file_meta(uid), preamble=b"\0" * 128)
-    _add_identity(dataset, identity.header, list(structures))
-    _add_series(dataset, identity.header, uid, when)
+    _add_identity(dataset, identity.header, [*structures, export.label or ""])
+    _add_series(dataset, identity.series_number, uid, when)
     _add_structure_set(dataset, export, when)
     dataset.FrameOfReferenceUID = identity.frame_of_reference_uid
     dataset.ReferencedFrameOfReferenceSequence = Items([referenced_frame(identity)])
@@ -180,43 +183,50 @@ def _file_meta(uid: UID) -> FileMetaDataset:
     return meta
 
 
-def _add_identity(dataset: Dataset, header: Dataset, names: Sequence[str]) -> None:
-    """Patient, study and frame of reference as the CT has them; in UTF-8 if its character set cannot spell our names."""
+def _add_identity(dataset: Dataset, header: Dataset, ours: Sequence[str]) -> None:
+    """Patient, study and frame of reference as the CT has them; in UTF-8 if its character set cannot spell what is ours."""
     for element in header:
         dataset[element.tag] = deepcopy(element)
     for keyword in MAY_BE_EMPTY:
         if keyword not in dataset:
             setattr(dataset, keyword, None)
-    if not _can_spell(header.get("SpecificCharacterSet"), names):
+    if not _can_spell(header.get("SpecificCharacterSet"), ours):
         for element in dataset:
-            if element.VR == "PN" and element.value:
-                dataset[element.tag] = DataElement(element.tag, "PN", str(element.value))
+            if element.VR == "PN" and element.value:  # holds the bytes of the old character set
+                names = [str(name) for name in (element.value if element.VM > 1 else [element.value])]
+                dataset[element.tag] = DataElement(element.tag, "PN", names, validation_mode=config.IGNORE)
         dataset.SpecificCharacterSet = UNICODE
 
 
-def _can_spell(character_set: str | Sequence[str] | None, names: Sequence[str]) -> bool:
-    """Whether each name can be written in one of the character sets; without any, in ASCII (ISO-IR 6)."""
-    if all(name.isascii() for name in names):
+def _can_spell(character_set: str | Sequence[str] | None, texts: Sequence[str]) -> bool:
+    """Whether each text can be written in one of the character sets and read again; without any, in ASCII (ISO-IR 6)."""
+    if all(text.isascii() for text in texts):
         return True
     sets = [character_set] if isinstance(character_set, str) else list(character_set or ())
     codecs = [python_encoding[s] for s in sets if s in python_encoding and s not in ("", "ISO_IR 6", "ISO 2022 IR 6")]
-    return all(any(_fits(name, codec) for codec in codecs) for name in names)
+    return all(any(_fits(text, codec) for codec in codecs) and _comes_back(text, sets) for text in texts)
 
 
-def _fits(name: str, codec: str) -> bool:
+def _fits(text: str, codec: str) -> bool:
     try:
-        return name.encode(codec).decode(codec) == name
+        return text.encode(codec).decode(codec) == text
     except UnicodeError:
         return False
 
 
-def _add_series(dataset: Dataset, header: Dataset, uid: UID, when: datetime) -> None:
+def _comes_back(text: str, character_sets: Sequence[str]) -> bool:
+    """Python's codecs know more letters than the standard's sets (kanji beside ISO_IR 13): what the file would hold counts."""
+    encodings = convert_encodings(list(character_sets))
+    return decode_bytes(encode_string(text, encodings), encodings, set()) == text
+
+
+def _add_series(dataset: Dataset, number_of_ct: str, uid: UID, when: datetime) -> None:
     """SOP Common, RT Series and General Equipment."""
     dataset.SOPClassUID = RTStructureSetStorage
     dataset.SOPInstanceUID = uid
     dataset.Modality = "RTSTRUCT"
     dataset.SeriesInstanceUID = new_uid()
-    dataset.SeriesNumber = next(number for number in SERIES_NUMBERS if number != str(header.get("SeriesNumber")))
+    dataset.SeriesNumber = next(number for number in SERIES_NUMBERS if number != number_of_ct)
     dataset.SeriesDescription = f"rtseg {rtseg.__version__} auto contours"
     dataset.OperatorsName = None
     dataset.Manufacturer = dataset.ManufacturerModelName = "rtseg"

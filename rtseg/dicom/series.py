@@ -49,6 +49,6 @@ def planning_ct_of(scan: FolderScan, series: str | None = None) -> PlanningCT:
         *header_findings(stack),
         *about_identity,
         *about_pixels,
-        *voxel_findings(float(hu.min())),
+        *voxel_findings(hu),
     )
     return PlanningCT(Volume(hu, stack.geometry), identity, findings, f"{scan.folder.resolve().name} ...{chosen.tail}")

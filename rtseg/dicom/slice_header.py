@@ -36,6 +36,7 @@ TEXTS = (
     "PatientBirthDate",
     "StudyInstanceUID",
     "SeriesInstanceUID",
+    "SeriesNumber",
     "FrameOfReferenceUID",
     "PatientPosition",
     "ImagePositionPatient",
@@ -49,7 +50,7 @@ TEXTS = (
 )
 """Text attributes of a header; numbers among them stay in the file's own spelling."""
 
-INTEGERS = ("Rows", "Columns", "SamplesPerPixel")
+INTEGERS = ("Rows", "Columns", "SamplesPerPixel", "BitsStored", "HighBit")
 """Attributes of unsigned 16-bit integers."""
 
 MULTIFRAME_CT = frozenset((EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage))

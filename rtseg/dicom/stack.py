@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from rtseg.core import Geometry, GeometryError, InputError
 from rtseg.core.geometry import ORTHONORMAL, SAME_POSITION_MM
+from rtseg.dicom.decimal_text import FAR_MM
 from rtseg.dicom.slice_header import SliceHeader
 
 OUT_OF_LINE_MM = 0.1
@@ -63,7 +64,7 @@ def stack_slices(headers: Sequence[SliceHeader]) -> Stack:
     """
     directions = _one_orientation(headers)
     rows_columns, spacing = _one_size(headers), _one_spacing(headers)
-    places = np.array([header.numbers("ImagePositionPatient", 3) for header in headers])
+    places = _near_places(headers)
     if len(headers) < 2:
         raise InputError(f"{headers[0].path} is the only slice of its series: two at least are needed. Export the whole series.")
     along = places @ directions[0]
@@ -136,6 +137,19 @@ def _one_spacing(headers: Sequence[SliceHeader]) -> tuple[float, float]:
                 f"{spacing.tolist()} mm in {header.path.name}. Keep the slices of one reconstruction only."
             )
     return float(spacings[0, 0]), float(spacings[0, 1])
+
+
+def _near_places(headers: Sequence[SliceHeader]) -> Points:
+    """(n, 3) positions of the slices, LPS mm."""
+    places = np.array([header.numbers("ImagePositionPatient", 3) for header in headers])
+    far = np.abs(places).max(axis=1) > FAR_MM
+    if far.any():
+        bad = int(np.argmax(far))
+        raise InputError(
+            f"ImagePositionPatient is {places[bad].tolist()} mm in {headers[bad].path}: no patient lies so far from the origin. "
+            "Export the series again."
+        )
+    return places
 
 
 def _refuse_doubles(ordered: Sequence[SliceHeader], along: Points) -> None:

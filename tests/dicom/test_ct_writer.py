@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -155,6 +156,18 @@ def test_a_folder_that_holds_something_is_not_touched(tmp_path: Path, small: Vol
     with pytest.raises(OutputError, match=r"not empty \(it holds plan.txt\)"):
         write_ct_series(small, tmp_path, PATIENT)
     assert [path.name for path in tmp_path.iterdir()] == ["plan.txt"]
+
+
+def test_a_full_disk_is_told_in_its_own_words_and_leaves_no_half_series(tmp_path: Path, phantom: Phantom) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3000, before[1]))
+    try:
+        with pytest.raises(OutputError) as error:
+            write_ct_series(phantom.ct, tmp_path / "ct", PATIENT)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert str(error.value) == f"the CT series cannot be written into {tmp_path / 'ct'}: File too large"
+    assert list((tmp_path / "ct").iterdir()) == []
 
 
 def test_a_file_in_the_place_of_the_folder_is_an_output_error(tmp_path: Path, small: Volume) -> None:

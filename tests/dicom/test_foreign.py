@@ -43,6 +43,17 @@ def test_what_rt_utils_misreads_is_not_asked_of_it(name, tmp_path):
     assert kinds(foreign_check(odd.path, odd.ct.identity, odd.organs)) == ["foreign_reader_not_applicable"]
 
 
+def test_a_ct_that_rt_utils_cannot_read_is_told_not_fatal(tmp_path):
+    """Slices without preamble and file meta information: rt-utils passes over them and finds no image."""
+    bare = case(tmp_path, GEOMETRIES["square"])
+    for image in bare.ct.identity.slices:
+        whole = image.path.read_bytes()
+        image.path.write_bytes(whole[whole.index(b"\x08\x00\x05\x00CS") :])
+    (finding,) = foreign_check(bare.path, bare.ct.identity, bare.organs)
+    assert finding.kind == "foreign_reader_not_applicable"
+    assert "No DICOM Images found" in finding.words
+
+
 def test_a_missing_rt_utils_is_told_not_fatal(square, monkeypatch):
     real = builtins.__import__
 

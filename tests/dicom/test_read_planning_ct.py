@@ -15,7 +15,7 @@ import pytest
 from phantoms import BALLS, Phantom, axial_geometry, centroid, three_balls, turned_geometry, without_slices
 from pydicom import DataElement, Dataset, config, dcmread
 from pydicom.datadict import dictionary_VR, tag_for_keyword
-from pydicom.uid import EnhancedCTImageStorage, JPEGExtended12Bit, SecondaryCaptureImageStorage
+from pydicom.uid import EnhancedCTImageStorage, ImplicitVRLittleEndian, JPEGExtended12Bit, SecondaryCaptureImageStorage
 
 from rtseg.core import Geometry, GeometryError, InputError, Mask, RtsegError, Volume
 from rtseg.dicom import (
@@ -178,6 +178,14 @@ def test_no_name_or_id_of_the_patient_in_what_is_logged(series: list[Path]) -> N
     assert ct.name == f"ct ...{dcmread(series[0]).SeriesInstanceUID[-8:]}"
 
 
+def test_patient_ids_that_differ_behind_a_backslash_are_two_patients(series: list[Path]) -> None:
+    for path in series:
+        edit(path, PatientID=["4711", "A"])
+    edit(series[4], PatientID=["4711", "B"])
+    with pytest.raises(InputError, match="disagree on identity in one series: PatientID"):
+        read_ct_grid(series[0].parent)
+
+
 @pytest.mark.parametrize("keyword", ["PatientID", "PatientName", "PatientBirthDate", "StudyInstanceUID"])
 def test_slices_of_two_patients_are_refused(series: list[Path], keyword: str) -> None:
     edit(series[4], **{keyword: "19991231" if keyword.endswith("Date") else "1.2.3"})
@@ -206,6 +214,33 @@ def test_an_unlawful_study_id_is_kept_and_reported_by_name_only(series: list[Pat
     assert ct.identity is not None
     assert ct.identity.header.StudyID == "a study id of more than sixteen"
     assert [(f.kind, f.words.split()[0], f.value) for f in ct.findings] == [("identity_unlawful", "StudyID", 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [
+        ("StudyDate", "2024.01.05"),
+        ("PatientBirthDate", "1950-01-02"),
+        ("PatientAge", "74"),
+        ("PatientWeight", "70,5"),
+        ("PatientSex", "female"),
+        ("StudyDescription", ["head", "neck"]),
+        ("StudyInstanceUID", "1.2.03.4"),
+    ],
+)
+def test_identity_not_as_its_kind_wants_is_reported(series: list[Path], keyword: str, value: Any) -> None:
+    for path in series:
+        data = dcmread(path)
+        tag = tag_for_keyword(keyword)
+        assert tag is not None
+        text = "\\".join(value) if isinstance(value, list) else value
+        data[tag] = DataElement(tag, "OB", text.encode() + b" " * (len(text) % 2))  # without a VR beside it in the file
+        data.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+        data["PixelData"].VR = "OW"
+        data.save_as(path)
+    (finding,) = read_planning_ct(series[0].parent).findings
+    assert (finding.kind, finding.words.split()[0], finding.value) == ("identity_unlawful", keyword, 1.0)
+    assert str(value) not in finding.words
 
 
 # What else lies in the folder
@@ -334,6 +369,13 @@ def test_the_same_file_twice_is_called_the_same_image(series: list[Path]) -> Non
         read_ct_grid(series[0].parent)
 
 
+def test_a_position_far_from_any_patient_is_refused_by_name(series: list[Path]) -> None:
+    for path in series:
+        edit(path, ImagePositionPatient=["-1e300", *dcmread(path).ImagePositionPatient[1:]])
+    with pytest.raises(InputError, match=r"no patient lies so far"):
+        read_ct_grid(series[0].parent)
+
+
 def test_gantry_tilt_is_refused_by_name(tmp_path: Path) -> None:
     tilt = np.radians(20)
     upright = turned_geometry((1, 0, 0), (0, np.cos(tilt), np.sin(tilt)), (6, 8, 10))
@@ -407,6 +449,60 @@ def test_values_without_air_are_told(tmp_path: Path) -> None:
     write_ct_series(Volume(np.full(geometry.shape, 30, dtype=np.int16), geometry), tmp_path / "ct", PATIENT)
     (finding,) = read_planning_ct(tmp_path / "ct").findings
     assert (finding.kind, finding.value, finding.limit) == ("not_hu", 30.0, -800.0)
+
+
+def store(path: Path, values: list[int], **attributes: Any) -> None:
+    """Fills the image's first row with these 16-bit patterns, the rest with the last of them."""
+    data = dcmread(path)
+    pixels = np.full((data.Rows, data.Columns), values[-1], dtype="<u2")
+    pixels[0, : len(values)] = values
+    data.PixelData = pixels.tobytes()
+    for keyword, value in attributes.items():
+        setattr(data, keyword, value)
+    data.save_as(path)
+
+
+@pytest.mark.parametrize(("stored", "lowest_hu"), [(-2000, -3024), (-1000, -2024)])
+def test_padding_outside_the_scanners_circle_is_kept_and_no_finding(series: list[Path], stored: int, lowest_hu: int) -> None:
+    for path in series:
+        store(path, [stored & 0xFFFF, 24, 1024])
+    ct = read_planning_ct(series[0].parent)
+    assert ct.volume.array[0, 0, :3].tolist() == [lowest_hu, -1000, 0]
+    assert ct.findings == ()
+
+
+def test_padding_does_not_hide_that_there_is_no_air(series: list[Path]) -> None:
+    """The intercept was lost: air is 24, only the scanner's padding of -2000 lies lower."""
+    for path in series:
+        store(path, [-2000 & 0xFFFF, 24, 1024], RescaleIntercept="0")
+    (finding,) = read_planning_ct(series[0].parent).findings
+    assert (finding.kind, finding.value) == ("not_hu", 24.0)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "signed", "intercept"),
+    [
+        ([0x0018, 0x0400, 0x0C18], 0, "-1024"),
+        ([0xF018, 0x2400, 0x0C18], 0, "-1024"),  # overlays in the upper four bits
+        ([0x0C18, 0x0000, 0x0818], 1, "0"),  # -1000 in 12 bits, sign not carried on; 0x818 is -2024
+        ([0xFC18, 0x0000, 0xF818], 1, "0"),
+    ],
+)
+def test_bits_above_bits_stored_are_no_part_of_the_value(
+    series: list[Path], patterns: list[int], signed: int, intercept: str
+) -> None:
+    for path in series:
+        store(path, patterns, PixelRepresentation=signed, BitsStored=12, HighBit=11, RescaleIntercept=intercept)
+    ct = read_planning_ct(series[0].parent)
+    assert ct.volume.array[0, 0, :3].tolist() == [-1000, 0, -2024 if signed else 2072]
+    assert ct.findings == ()
+
+
+def test_values_that_stand_in_the_upper_bits_are_told(series: list[Path]) -> None:
+    store(series[2], [24 << 4, 1024 << 4], PixelRepresentation=0, BitsStored=12, HighBit=15)
+    (finding,) = read_planning_ct(series[0].parent).findings
+    assert finding.kind == "odd_pixels"
+    assert "first CT0003.dcm): HighBit is 15, 11 was expected" in finding.words
 
 
 def test_missing_rescale_and_another_unit_are_told(series: list[Path]) -> None:

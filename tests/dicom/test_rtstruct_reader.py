@@ -159,7 +159,7 @@ def test_nested_loops_and_xor_leave_holes(plain, rs, read):
 
 def test_a_contour_that_stands_there_twice_counts_once(plain, rs, read):
     box = box_mm(plain, 5, (10, 30), (12, 40))
-    turned = [box[3:] + box[:3], box]
+    turned = [box[3:] + box[:3], box, box + box[:3]]
     draw(rs, *(contour(data) for data in turned))
     contents = read(rs)
     assert contents.structures["Parotid_L"].mask.sum() == 20 * 28
@@ -186,7 +186,7 @@ def test_points_and_open_contours_are_skipped_and_counted(plain, rs, read):
     assert [(f.kind, f.value) for f in contents.findings] == [("contour_open", 3), ("contour_too_small", 1)]
 
 
-@pytest.mark.parametrize("text", [b"1\\2\\x ", b"1\\2\\3\\4 ", b"1\\nan\\3", b"1\\inf\\3"])
+@pytest.mark.parametrize("text", [b"1\\2\\x ", b"1\\2\\3\\4 ", b"1\\nan\\3", b"1\\inf\\3", b"1\\2e300\\3"])
 def test_coordinates_that_are_no_points_are_skipped_and_noted(plain, rs, read, text):
     item = contour(box_mm(plain, 5, (10, 30), (12, 40)))
     draw(rs, item)
@@ -288,6 +288,21 @@ def test_the_same_name_twice_keeps_both(plain, rs, read):
     assert list(contents.structures) == ["Parotid_L", "Parotid_R", "Parotid_L (3)"]
     assert np.array_equal(contents.structures.mask("Parotid_L (3)").array, plain.organs.mask("Brainstem").array)
     assert kinds(contents) == ["roi_same_name"]
+
+
+def test_a_backslash_in_a_name_stays(plain, rs, read):
+    rs.StructureSetROISequence[0].ROIName = ["GTV", "old"]
+    assert next(iter(read(rs).structures)) == "GTV\\old"
+
+
+def test_a_patient_id_beyond_ascii_is_the_same_in_another_character_set(plain, rs, read):
+    header = Dataset()
+    header.PatientID = ["Nr-ä1", "b"]
+    identity = replace(plain.ct.identity, header=header)
+    for character_set in ("ISO_IR 100", "ISO_IR 192"):
+        rs.SpecificCharacterSet, rs.PatientID = character_set, ["Nr-ä1", "b"]
+        rs.save_as(plain.path.parent / "id.dcm")
+        assert read_rtstruct(plain.path.parent / "id.dcm", plain.ct.volume.geometry, identity).findings == ()
 
 
 def test_observations_and_contours_without_roi_do_not_crash(plain, rs, read):

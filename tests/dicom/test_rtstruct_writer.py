@@ -3,6 +3,7 @@
 import os
 import re
 import stat
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import numpy as np
 import pytest
 from matplotlib.path import Path as Polygon
 from phantoms import BALLS, axial_geometry, centroid, three_balls
-from pydicom import dcmread
+from pydicom import DataElement, config, dcmread
+from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.uid import ImplicitVRLittleEndian
 from rtstruct_cases import GEOMETRIES, MAKER, case
 
@@ -230,6 +232,116 @@ def test_a_name_beyond_the_character_set_turns_the_file_into_utf_8(plain, tmp_pa
     assert "Müller^Änne".encode("latin-1") in (tmp_path / "ISO_IR 100.dcm").read_bytes()
 
 
+def ct_with(plain, folder, **attributes):
+    """The CT read again with these attributes in each image, however unlawful; None takes one away."""
+    folder.mkdir()
+    for image in plain.ct.identity.slices:
+        data = dcmread(image.path)
+        for keyword, value in attributes.items():
+            tag = tag_for_keyword(keyword)
+            if value is None:
+                del data[tag]
+            else:
+                data[tag] = DataElement(tag, dictionary_VR(tag), value, validation_mode=config.IGNORE)
+        data.save_as(folder / image.path.name)
+    return read_planning_ct(folder)
+
+
+def brainstem(plain, ct, name="Brainstem"):
+    return StructureSet(ct.volume.geometry, {name: Structure.from_full(plain.organs.mask("Brainstem").array)})
+
+
+def test_a_label_beyond_the_character_set_turns_the_file_into_utf_8(plain, tmp_path):
+    """Without a character set a file holds ASCII alone; the bytes of Latin-1 would be read as anything."""
+    ct = ct_with(plain, tmp_path / "ct", SpecificCharacterSet=None)
+    for label, expected in (("CHECK", None), ("Prüfung", "ISO_IR 192")):
+        written = write_rtstruct(brainstem(plain, ct), ct, tmp_path / f"{label}.dcm", Export(MAKER, label=label))
+        rs = dcmread(written.path)
+        assert (rs.get("SpecificCharacterSet"), rs.StructureSetLabel) == (expected, label)
+
+
+@pytest.mark.parametrize(
+    ("character_set", "patient", "organ", "expected"),
+    [
+        ("ISO_IR 13", "ﾔﾏﾀﾞ^ﾀﾛｳ", "のうかん", "ISO_IR 192"),  # half-width katakana alone, though Python's codec knows more
+        (["", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎=やまだ^たろう", "脳幹", ["", "ISO 2022 IR 87"]),
+        (["", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎=やまだ^たろう", "Hörnerv", "ISO_IR 192"),
+        (["", "ISO 2022 IR 149"], "Hong^Gildong=洪^吉洞=홍^길동", "뇌간", ["", "ISO 2022 IR 149"]),
+        ("GBK", "W=乗^小", "脑乗", "GBK"),  # the second byte of 乗 is a backslash
+        ("ISO_IR 144", "Люк^Ж", "Мозг", "ISO_IR 144"),
+    ],
+)
+def test_patients_and_organs_in_other_scripts_are_spelt_right(plain, tmp_path, character_set, patient, organ, expected):
+    ct = ct_with(plain, tmp_path / "ct", SpecificCharacterSet=character_set, PatientName=patient)
+    rs = dcmread(write_rtstruct(brainstem(plain, ct, organ), ct, tmp_path / "rs.dcm", Export(MAKER)).path)
+    assert (rs.SpecificCharacterSet, str(rs.PatientName)) == (expected, patient)
+    assert rs.StructureSetROISequence[0].ROIName == rs.RTROIObservationsSequence[0].ROIObservationLabel == organ
+
+
+@pytest.mark.parametrize("name", ["Brainstem", "Nerv_θ"])
+def test_unlawful_identity_is_copied_without_a_word_on_the_terminal(plain, tmp_path, name):
+    """Warnings are errors here: what pydicom has to say of the CT's spelling is a finding of the CT, not of each write."""
+    unlawful = {
+        "SpecificCharacterSet": "ISO_IR 100",
+        "PatientName": ["Müller^" + "A" * 80, "Meier^B"],
+        "StudyInstanceUID": "1.2.03.4",
+        "FrameOfReferenceUID": "1.2.03.5",
+        "StudyDate": "2024.01.05",
+        "StudyID": "a study id of more than sixteen",
+    }
+    ct = ct_with(plain, tmp_path / "ct", **unlawful)
+    assert [(f.kind, f.value) for f in ct.findings] == [("identity_unlawful", 5.0)]
+    write_rtstruct(brainstem(plain, ct, name), ct, tmp_path / "rs.dcm", Export(MAKER))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        rs = dcmread(tmp_path / "rs.dcm")
+        copied = {keyword: rs[keyword].value for keyword in unlawful}
+    assert [str(part) for part in copied.pop("PatientName")] == unlawful.pop("PatientName")
+    del copied["SpecificCharacterSet"], unlawful["SpecificCharacterSet"]
+    assert copied == unlawful
+
+
+def test_what_the_ct_lacks_of_type_2_is_there_and_empty(plain, tmp_path):
+    lacking = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID")
+    lacking += ("AccessionNumber", "ReferringPhysicianName", "PositionReferenceIndicator")
+    ct = ct_with(plain, tmp_path / "ct", **dict.fromkeys(lacking), PatientPosition=None)
+    rs = dcmread(write_rtstruct(brainstem(plain, ct), ct, tmp_path / "rs.dcm", Export(MAKER)).path)
+    assert all(rs[keyword].is_empty for keyword in lacking)
+
+
+@pytest.mark.parametrize(("of_ct", "expected"), [("1", 9001), ("9001", 9002), (None, 9001)])
+def test_the_series_number_is_never_the_cts(plain, tmp_path, of_ct, expected):
+    ct = ct_with(plain, tmp_path / "ct", SeriesNumber=of_ct)
+    rs = dcmread(write_rtstruct(brainstem(plain, ct), ct, tmp_path / "rs.dcm", Export(MAKER)).path)
+    assert rs.SeriesNumber == expected
+
+
+def test_every_write_has_new_uids(plain, tmp_path):
+    files = [dcmread(write_rtstruct(plain.organs, plain.ct, tmp_path / name, Export(MAKER)).path) for name in "ab"]
+    assert len({uid for rs in files for uid in (rs.SOPInstanceUID, rs.SeriesInstanceUID)}) == 4
+
+
+@pytest.mark.parametrize(
+    "position", ["-0.000\\-0\\{z}", "-1.25E+02\\+1.5e-03\\{z:.9e}", " -125.1 \\-88.1234567890123456789 \\ {z}"]
+)
+def test_positions_in_any_spelling_become_plain_short_numbers(plain, tmp_path, position):
+    for i, image in enumerate(plain.ct.identity.slices):
+        data = dcmread(image.path)
+        text = position.format(z=round(80.123456 - 2.5 * i, 6))  # downwards, six decimals
+        data["ImagePositionPatient"] = DataElement(data["ImagePositionPatient"].tag, "OB", text.encode())
+        data.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+        data["PixelData"].VR = "OW"
+        data.save_as(tmp_path / image.path.name)
+    ct = read_planning_ct(tmp_path)
+    rs = dcmread(write_rtstruct(brainstem(plain, ct), ct, tmp_path / "rs.dcm", Export(MAKER)).path)
+    heights = {image.sop_instance_uid: float(image.position_text[2]) for image in ct.identity.slices}
+    for contour in rs.ROIContourSequence[0].ContourSequence:
+        texts = [n.original_string for n in contour.ContourData]
+        assert all(re.fullmatch(r"-?(0|[1-9]\d*)(\.\d{0,2}[1-9])?", text) and text != "-0" for text in texts)
+        height = heights[contour.ContourImageSequence[0].ReferencedSOPInstanceUID]
+        assert np.abs(np.array(texts[2::3], dtype=float) - height).max() <= 0.0005
+
+
 def test_an_existing_file_stays_unless_overwriting_is_asked_for(plain, tmp_path):
     path = tmp_path / "rs.dcm"
     path.write_text("mine")
@@ -291,9 +403,9 @@ def test_unlawful_makers_are_refused(model, version, sha256):
 
 
 def test_colours_are_fixed_by_name_and_distinct():
-    names = [f"Organ_{i}" for i in range(120)]
+    names = [f"Organ_{i}" for i in range(600)]
     colours = distinct_colours([*names, "Brainstem"])
-    assert len(set(colours.values())) == 121
+    assert len(set(colours.values())) == 601
     assert distinct_colours(["Organ_3"])["Organ_3"] == distinct_colours(["Organ_3", "Brainstem"])["Organ_3"]
 
 
