@@ -2,19 +2,22 @@
 
     python pipelines/head_neck.py CASES WORK --bundle DIR --version 0.1 [--budget 2h]
 
-CASES is the OpenKBP tree (index.csv). Every step is skipped or gone on with where WORK holds its result already.
+CASES is the OpenKBP tree with index.csv (docs/cases.md). Packing is skipped if WORK has it, training goes on from its last
+checkpoint; bundle, judging and card are made anew each time, and the bundle at DIR is replaced.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import platform
+import json
+import os
 import shutil
 import statistics
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
+from itertools import pairwise
 from pathlib import Path
 
 from rtseg import __version__
@@ -26,10 +29,18 @@ from rtseg.jobs.demo import compare
 from rtseg.jobs.make_bundle import BundleOrder, make_bundle
 from rtseg.jobs.pack_data import pack_data
 from rtseg.jobs.train_segmentation import TrainOrder, train_segmentation
-from rtseg.systems import Bundle, load_bundle, write_card
+from rtseg.systems import Bundle, load_bundle, verify_bundle, write_card
 from rtseg.training import choose_compute
+from rtseg.training.run import LOG
 
 CARD = Path(__file__).with_name("head_neck_card.md")
+
+
+OUTCOMES = {(True, True): "found", (True, False): "missed", (False, True): "false organ", (False, False): "true absence"}
+"""By whether the organ is there and whether it was drawn (METRICS, absent organs)."""
+
+PAUSE_S = 600.0
+"""Longer silence in a training's log is a pause, not training."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +49,7 @@ class Judged:
 
     patient: str
     organ: str
-    dsc: float
+    dsc: float | None
     hd95_mm: float | None
     volume_ml: float
     outcome: str
@@ -57,9 +68,8 @@ def judge(cases: Iterable[Case], model: Bundle) -> list[Judged]:
         odd = [finding.words for finding in result.findings if finding.kind == "foreign_reader_differs"]
         print(case.name, {organ: round(figures.dsc or 0, 2) for organ, figures in agreement.items()}, *odd, flush=True)
         for organ, figures in agreement.items():
-            volume = result.volumes_ml[organ]
-            outcome = "missed" if volume == 0 else "found"
-            rows.append(Judged(case.name, organ, figures.dsc or 0.0, figures.hd95_mm, volume, outcome))
+            volume, there = result.volumes_ml[organ], not case.structures[organ].is_empty
+            rows.append(Judged(case.name, organ, figures.dsc, figures.hd95_mm, volume, OUTCOMES[there, volume > 0]))
     return rows
 
 
@@ -74,22 +84,23 @@ def write_rows(rows: Sequence[Judged], file: Path) -> None:
 def table(rows: Sequence[Judged], organs: Sequence[str]) -> str:
     """The card's table in Markdown: misses count in every DSC figure; a median distance counts a miss as infinite."""
     lines = [
-        "| organ | n | missed | DSC mean | median | lowest | HD95 mm mean (n) | median |",
-        "|---|---|---|---|---|---|---|---|",
+        "| organ | n | missed | false | DSC mean | median | lowest | HD95 mm mean (n) | median |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     means = []
     for organ in organs:
-        mine = [row for row in rows if row.organ == organ]
-        dice = [row.dsc for row in mine]
+        every = [row for row in rows if row.organ == organ]
+        mine = [row for row in every if row.outcome in ("found", "missed")]
+        dice = [row.dsc or 0.0 for row in mine]
         distances = [row.hd95_mm for row in mine if row.hd95_mm is not None]
         median = statistics.median([float("inf") if row.hd95_mm is None else row.hd95_mm for row in mine])
-        missed = sum(row.outcome == "missed" for row in mine)
+        missed, false = (sum(row.outcome == outcome for row in every) for outcome in ("missed", "false organ"))
         means.append(statistics.mean(dice))
         lines.append(
-            f"| {organ} | {len(mine)} | {missed} | {means[-1]:.3f} | {statistics.median(dice):.3f} | {min(dice):.3f} "
+            f"| {organ} | {len(mine)} | {missed} | {false} | {means[-1]:.3f} | {statistics.median(dice):.3f} | {min(dice):.3f} "
             f"| {statistics.mean(distances):.1f} ({len(distances)}) | {median:.1f} |"
         )
-    lines.append(f"| mean over organs | | | {statistics.mean(means):.3f} | | | | |")
+    lines.append(f"| mean over organs | | | | {statistics.mean(means):.3f} | | | | |")
     return "\n".join(lines)
 
 
@@ -107,6 +118,21 @@ def card(model: Bundle, rows: Sequence[Judged], hardware: str, hours: str) -> st
     )
 
 
+def hours(run: Path) -> str:
+    """Hours that the run's log covers, pauses left out."""
+    times = [json.loads(line)["time"] for line in (run / LOG).read_text().splitlines()]
+    steps = (after - before for before, after in pairwise(times))
+    return f"{sum(step for step in steps if step < PAUSE_S) / 3600:.1f} hours"
+
+
+def processor() -> str:
+    """The processor's name as Linux tells it, and how many cores there are."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "processor unknown")
+    return f"{name}, {os.cpu_count()} cores"
+
+
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", type=Path)
@@ -115,7 +141,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--version", required=True)
     parser.add_argument("--budget", help="end the training cleanly after this time, as in 2h")
     parser.add_argument("--threads", type=int)
-    parser.add_argument("--hours", required=True, help="hours of training so far, in words, for the card")
     return parser.parse_args()
 
 
@@ -127,15 +152,14 @@ def main() -> None:
     budget = None if asked.budget is None else seconds(asked.budget)
     order = TrainOrder("ct_only", "head_neck", packed, run, budget_s=budget, threads=asked.threads)
     train_segmentation(order, lambda step, figures: print(step, figures, flush=True), print)
-    shutil.rmtree(asked.bundle, ignore_errors=True)
+    if asked.bundle.exists():
+        verify_bundle(asked.bundle)  # nothing but a bundle is ever removed
+        shutil.rmtree(asked.bundle)
     make_bundle(BundleOrder(run, asked.bundle, asked.bundle.name, asked.version))
     model = load_bundle(asked.bundle, choose_compute(asked.threads))
     rows = judge((case.read() for case in find_cases(asked.cases) if case.split == "validation"), model)
     write_rows(rows, asked.work / f"validation_{asked.version}.csv")
-    write_card(
-        asked.bundle,
-        card(model, rows, f"{platform.processor() or platform.machine()}, {model.segmenter.compute.words}", asked.hours),
-    )
+    write_card(asked.bundle, card(model, rows, f"{processor()}, {model.segmenter.compute.words}", hours(run)))
     print(table(rows, model.task.organs))
 
 

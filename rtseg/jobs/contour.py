@@ -47,10 +47,23 @@ def contour_series(order: ContourOrder, model: Bundle, watch: Stopwatch) -> Cont
         made = contour(ct, model, body=order.body)
     organs = made.structures.subset(wanted)
     with watch.step("write and read back"):
-        about_writing = write_organs(organs, ct, order, maker)
-    findings = (*(f for f in made.findings if f.organ is None or f.organ in wanted), *about_writing)
-    volumes = {name: organs.volume_ml(name) for name in organs}
-    result = ContourResult(ct.name, _words(model), order.output, None, volumes, findings, watch.seconds, ct, organs)
+        uid, about_writing = write_organs(organs, ct, order, maker)
+    about_organs = (finding for finding in made.findings if finding.organ is None or finding.organ in wanted)
+    findings = (*about_organs, *(finding for finding in about_writing if finding.kind != "structure_empty"))  # missing says it
+    result = ContourResult(
+        name=ct.name,
+        model=f"{model.about.name} {model.about.version} sha256:{model.sha256[:8]}",
+        model_sha256=model.sha256,
+        compute=model.segmenter.compute.words,
+        structure_set_uid=uid,
+        output=order.output,
+        report=None,
+        volumes_ml={name: organs.volume_ml(name) for name in organs},
+        findings=findings,
+        timings=watch.seconds,
+        ct=ct,
+        structures=organs,
+    )
     if order.report is None:
         return result
     with watch.step("report"):
@@ -81,11 +94,6 @@ def _wanted(order: ContourOrder, model: Bundle) -> list[str]:
     if not names and not order.body:
         raise ConfigError(f"no organ is asked for; model {model.about.name} has {', '.join(known)}")
     return [*names, BODY] if order.body else names
-
-
-def _words(model: Bundle) -> str:
-    """The model in short: name, version, first digits of its hash."""
-    return f"{model.about.name} {model.about.version} sha256:{model.sha256[:8]}"
 
 
 def _with_body(organs: StructureSet, ready: Prepared) -> StructureSet:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rtseg import __version__
 from rtseg.core import Finding, StructureSet
 from rtseg.dicom import PlanningCT
-
-NIFTI = (".nii", ".nii.gz")
+from rtseg.jobs.nifti_ct import is_nifti
 
 
 @dataclass(frozen=True)
@@ -35,15 +35,22 @@ class ContourOrder:
     @property
     def is_nifti(self) -> bool:
         """Whether the CT has no DICOM identity, so that masks come out."""
-        return self.source.name.endswith(NIFTI) and not self.source.is_dir()
+        return is_nifti(self.source)
 
 
 @dataclass(frozen=True, eq=False)
 class ContourResult:
-    """What was made of an order: volumes in ml, timings in seconds, findings, and where things lie."""
+    """What was made of an order: volumes in ml, timings in seconds, findings, and where things lie.
+
+    model: name, version and first digits of the bundle's SHA-256; compute: device and precision; structure_set_uid: the SOP
+    Instance UID of what was written, None for masks.
+    """
 
     name: str
     model: str
+    model_sha256: str
+    compute: str
+    structure_set_uid: str | None
     output: Path
     report: Path | None
     volumes_ml: dict[str, float]
@@ -56,7 +63,12 @@ class ContourResult:
         """For JSON: all but the voxels."""
         return {
             "name": self.name,
+            "rtseg": __version__,
             "model": self.model,
+            "model_sha256": self.model_sha256,
+            "compute": self.compute,
+            "ct_series_uid": None if self.ct.identity is None else self.ct.identity.series_instance_uid,
+            "structure_set_uid": self.structure_set_uid,
             "output": str(self.output),
             "report": None if self.report is None else str(self.report),
             "volumes_ml": {organ: round(ml, 2) for organ, ml in self.volumes_ml.items()},

@@ -28,17 +28,22 @@ def outputs_must_be_free(order: ContourOrder) -> None:
         page_must_be_free(order.report, overwrite=order.overwrite)
 
 
-def write_organs(organs: StructureSet, ct: PlanningCT, order: ContourOrder, maker: Maker) -> tuple[Finding, ...]:
-    """Write the structure set and have rt-utils read it, or write masks for a CT without identity; tell what was odd."""
+def write_organs(
+    organs: StructureSet, ct: PlanningCT, order: ContourOrder, maker: Maker
+) -> tuple[str | None, tuple[Finding, ...]]:
+    """Write the structure set and have rt-utils read it, or write masks for a CT without identity.
+
+    Returns the structure set's SOP Instance UID, None for masks, and what was odd.
+    """
     if ct.identity is None:
         with whole_folder(order.output, overwrite=order.overwrite) as folder:
             for name in organs:
                 write_nifti(organs.mask(name), folder / f"{name}{MASK}")
-        return ()
+        return None, ()
     if order.output.resolve() in {image.path.resolve() for image in ct.identity.slices}:
         raise OutputError(f"{order.output} is a slice of the CT: name another file for the structure set")
     written = write_rtstruct(organs, ct, order.output, Export(maker, overwrite=order.overwrite))
-    return (*written.findings, *foreign_check(written.path, ct.identity, organs))
+    return written.sop_instance_uid, (*written.findings, *foreign_check(written.path, ct.identity, organs))
 
 
 def _must_hold_only_ours(folder: Path) -> None:

@@ -40,14 +40,13 @@ def page_must_be_free(folder: Path, *, overwrite: bool) -> None:
 def write_page(result: ContourResult, folder: Path, model: Bundle, compared: Comparison | None = None) -> Path:
     """Write the page into ``folder`` and return its path. Raises OutputError if it cannot be written."""
     compared = compared or Comparison()
-    about = model.about
     report = ContourReport(
         case=result.name,
         ct=result.ct.volume,
         structures=result.structures,
         findings=result.findings,
         timings=result.timings,
-        provenance=Provenance(about.name, about.version, model.sha256, __version__, f"{datetime.now():%Y-%m-%d %H:%M}"),
+        provenance=_provenance(result, model),
         limits=model.limits_in_words,
         manual=compared.manual,
         agreement=compared.agreement,
@@ -59,3 +58,17 @@ def write_page(result: ContourResult, folder: Path, model: Bundle, compared: Com
     with whole_file(folder / PAGE, overwrite=True) as page:
         write_report(report, page)
     return folder / PAGE
+
+
+def _provenance(result: ContourResult, model: Bundle) -> Provenance:
+    identity = result.ct.identity
+    return Provenance(
+        model=model.about.name,
+        model_version=model.about.version,
+        model_sha256=model.sha256,
+        rtseg_version=__version__,
+        date=f"{datetime.now():%Y-%m-%d %H:%M}",
+        compute=result.compute,
+        ct_series_uid="" if identity is None else identity.series_instance_uid,
+        structure_set_uid=result.structure_set_uid or "",
+    )

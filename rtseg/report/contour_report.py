@@ -10,13 +10,19 @@ from rtseg.core import Finding, StructureSet, Volume
 
 @dataclass(frozen=True)
 class Provenance:
-    """What made the contours: model with version and SHA-256, version of rtseg, date as it shall be printed."""
+    """What made the contours of what, as it shall be printed; an empty text is left out.
+
+    model with version and SHA-256, version of rtseg, date, device and precision, UIDs of the CT series and the structure set.
+    """
 
     model: str
     model_version: str
     model_sha256: str
     rtseg_version: str
     date: str
+    compute: str = ""
+    ct_series_uid: str = ""
+    structure_set_uid: str = ""
 
 
 @dataclass(frozen=True)

@@ -31,16 +31,22 @@ def review(organs: StructureSet, seen: Probabilities, limits: Limits) -> tuple[F
         if organs[name].is_empty:
             findings.append(Finding("missing", f"{name} was not found on this scan.", name))
             continue
-        findings += _scan_edge(organs, name)
+        findings += _scan_edge(organs, name, name in limits.expected.open_ended)
         findings += _pieces(name, seen, index, limits)
     return (*findings, *unexpected(organs, seen.organs, limits.expected))
 
 
-def _scan_edge(organs: StructureSet, name: str) -> list[Finding]:
-    """An organ on the first or last slice, or at the image border, may be cut there."""
+def _scan_edge(organs: StructureSet, name: str, is_open_ended: bool) -> list[Finding]:
+    """An organ on the first or last slice, or at the image border, may be cut there.
+
+    An open-ended organ leaves nearly every scan below: that is not worth a word.
+    """
     box, shape = organs[name].box, organs.geometry.shape
     ends = []
-    if box[0].start == 0 or box[0].stop == shape[0]:
+    upwards = organs.geometry.direction[0, 2]
+    first = box[0].start == 0 and not (is_open_ended and upwards > 0.5)
+    last = box[0].stop == shape[0] and not (is_open_ended and upwards < -0.5)
+    if first or last:
         ends.append("the first or last slice")
     if any(box[axis].start == 0 or box[axis].stop == shape[axis] for axis in (1, 2)):
         ends.append("the border of the image")

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from rtseg.core import Finding, Geometry, Structure, StructureSet
 from rtseg.imaging import Probabilities
+from rtseg.segmentation.expected import Expected
 from rtseg.segmentation.review import Limits, review
 from rtseg.segmentation.tidy import Rules, tidy
 
@@ -50,6 +51,13 @@ def test_an_organ_on_the_first_or_last_slice_may_be_cut() -> None:
         assert finding.kind == "scan_edge"
         assert "the first or last slice" in finding.words
     assert kinds(seen((slice(1, 9), *MIDDLE[1:]))) == []
+
+
+def test_an_open_ended_organ_leaves_the_scan_below_without_a_word() -> None:
+    open_below = Limits(expected=Expected(open_ended=("Larynx",)))
+
+    assert kinds(seen((slice(0, 4), *MIDDLE[1:])), open_below) == []
+    assert kinds(seen((slice(6, 10), *MIDDLE[1:])), open_below) == ["scan_edge"]
 
 
 def test_an_organ_at_the_border_of_the_image_may_be_cut() -> None:
