@@ -1,6 +1,6 @@
 # Everything a checkout needs, from nothing but make and python3 (3.11 or newer).
 #
-#   make demo          contour the built-in phantom
+#   make demo          contour the real patient that ships, into rtseg-demo/
 #   make test          format, lint, types, floors and the fast tests
 #   make conformance   the long tests
 #   make check         only format, lint, types and floors

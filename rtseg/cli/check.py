@@ -1,4 +1,4 @@
-"""`rtseg check`: what is in a folder, and can its CT be contoured?"""
+"""`rtseg check`: what is in a folder or a NIfTI file, and can its CT be contoured?"""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 def check(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with DICOM files, nested or mixed as they come.")],
+    source: Annotated[
+        Path, typer.Argument(metavar="CT", help="Folder with DICOM files, nested or mixed as they come, or a NIfTI CT.")
+    ],
     series: Annotated[str | None, typer.Option(help="Series UID, or its unique ending, if the folder has several CTs.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 if there are findings.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The answer as JSON.")] = False,
@@ -23,9 +25,9 @@ def check(
 
     Example: rtseg check CT_DIR
     """
-    from rtseg.jobs.check import check_folder
+    from rtseg.jobs.check import check_ct
 
-    result = check_folder(folder, series)
+    result = check_ct(source, series)
     if as_json:
         answer_json(result.as_dict())
     else:
@@ -50,7 +52,10 @@ def _answer(result: CheckResult) -> None:
             f"pixels {grid.row_spacing_mm:g} x {grid.column_spacing_mm:g} mm, "
             f"slices {grid.smallest_gap_mm:g} to {grid.largest_gap_mm:g} mm apart, {grid.lowest_hu:g} to {grid.highest_hu:g} HU"
         )
-        if grid.has_hole:
-            answer("slices are missing: contouring it takes --allow-gaps")
     answer_findings(result.findings)
-    answer("can be contoured" if result.error is None else f"refused: {result.error}")
+    if result.error is not None:
+        answer(f"refused: {result.error}")
+    elif result.grid is not None and result.grid.has_hole:
+        answer("slices are missing: can be contoured with --allow-gaps")
+    else:
+        answer("can be contoured")

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rtseg.cli.terminal import answer, answer_findings, answer_json, exit_strictly, say, steps, table
+from rtseg.core import RtsegError
 
 if TYPE_CHECKING:
-    from rtseg.jobs.contour_order import ContourResult
+    from rtseg.jobs.contour_order import ContourOrder, ContourResult
 
 REVIEW = "Not a medical device. Every contour needs a human's review before it is used."
 
@@ -26,30 +27,43 @@ def contour(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that is there.")] = False,
     allow_gaps: Annotated[bool, typer.Option("--allow-gaps", help="Go on if slices are missing.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 if there are findings.")] = False,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; all if not given.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The answer as JSON.")] = False,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, help="CPU threads of the network (torch); reading and resampling take their own. All if not given."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The answer as JSON; an error too.")] = False,
 ) -> None:
     """Contour a planning CT.
 
     Example: rtseg contour CT_DIR --model head_neck --output RS.dcm --report REPORT_DIR
     """
-    from rtseg.jobs.contour import contour_series
     from rtseg.jobs.contour_order import ContourOrder
-    from rtseg.jobs.stopwatch import Stopwatch
-    from rtseg.systems import bundle_folder, load_bundle
-    from rtseg.training import choose_compute
 
     wanted = None if organs is None else tuple(name.strip() for name in organs.split(",") if name.strip())
     order = ContourOrder(source, output, wanted, body, report, series, overwrite, allow_gaps)
-    watch = Stopwatch(steps())
-    with watch.step("load model"):
-        bundle = load_bundle(bundle_folder(model), choose_compute(threads))
-    result = contour_series(order, bundle, watch)
+    try:
+        result = _contour(order, model, threads)
+    except RtsegError as error:
+        if as_json:
+            answer_json({"error": str(error)})
+        raise
     if as_json:
         answer_json(result.as_dict())
     else:
         answer_result(result)
     exit_strictly(result.findings, strict)
+
+
+def _contour(order: ContourOrder, model: str, threads: int | None) -> ContourResult:
+    from rtseg.jobs.contour import contour_series
+    from rtseg.jobs.stopwatch import Stopwatch
+    from rtseg.systems import bundle_folder, load_bundle
+    from rtseg.training import choose_compute
+
+    watch = Stopwatch(steps())
+    with watch.step("load model"):
+        bundle = load_bundle(bundle_folder(model), choose_compute(threads))
+    return contour_series(order, bundle, watch)
 
 
 def answer_result(result: ContourResult) -> None:

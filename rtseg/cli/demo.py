@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 def demo(
     output: Annotated[Path, typer.Option(help="Folder for the CT, the structure set and the report.")] = Path("rtseg-demo"),
     model: Annotated[str, typer.Option(help="Name of a model that ships, or a bundle's folder.")] = "head_neck",
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; all if not given.")] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, help="CPU threads of the network (torch); reading and resampling take their own. All if not given."),
+    ] = None,
 ) -> None:
     """Contour a real planning CT, export it, read it back and compare it with the manual contours.
 

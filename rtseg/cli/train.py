@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -23,9 +23,14 @@ def segmentation(
     run: Annotated[Path, typer.Option(help="Run folder; one that holds this run already is gone on with.")],
     system: Annotated[str, typer.Option(help="System that ships, or a YAML file.")] = "ct_only",
     task: Annotated[str, typer.Option(help="Task that ships, or a YAML file.")] = "head_neck",
-    size: Annotated[str, typer.Option(help="tiny | small | full")] = "small",
+    size: Annotated[
+        Literal["tiny", "small", "full"], typer.Option(help="Size of the system: its network and schedule.")
+    ] = "small",
     budget: Annotated[str | None, typer.Option(help="End cleanly after this time, as in 30m.")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; all if not given.")] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, help="CPU threads of the network (torch); reading and resampling take their own. All if not given."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Decides weights at the start and the order of patches.")] = 0,
 ) -> None:
     """Train a segmenter. Killed at any moment it goes on where its last checkpoint stands, on the same curve.
@@ -40,7 +45,7 @@ def segmentation(
         bar.reach(step, " ".join(f"{name} {value:.4g}" for name, value in figures.items()))
 
     budget_s = None if budget is None else seconds(budget)
-    order = TrainOrder(system, task, data, run, size, budget_s, threads, seed)  # type: ignore[arg-type]  # size is checked there
+    order = TrainOrder(system, task, data, run, size, budget_s, threads, seed)
     try:
         step = train_segmentation(order, progress, bar.begin)
     except KeyboardInterrupt:

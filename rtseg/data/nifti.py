@@ -34,10 +34,14 @@ def read_nifti(path: Path) -> Volume:
     except FileNotFoundError as error:
         raise InputError(f"{path} is not there; check the name, or put the file into its place") from error
     except (ImageFileError, HeaderDataError, zlib.error, OSError, EOFError, ValueError, OverflowError, MemoryError) as error:
-        raise InputError(f"{path} cannot be read as NIfTI ({error}); expected .nii or .nii.gz, whole: write or copy it again") from error
+        raise InputError(
+            f"{path} cannot be read as NIfTI ({error}); expected .nii or .nii.gz, whole: write or copy it again"
+        ) from error
     array = array[..., 0] if array.ndim == 4 and array.shape[3] == 1 else array
     if array.ndim != 3:
-        raise InputError(f"{path} has {array.ndim} axes, expected a single volume with 3; write that volume into a file of its own")
+        raise InputError(
+            f"{path} has {array.ndim} axes, expected a single volume with 3; write that volume into a file of its own"
+        )
     if array.dtype.kind not in "iuf":
         raise InputError(
             f"{path} holds {array.dtype} values, expected one plain number for each voxel; write it as int16 or float32"

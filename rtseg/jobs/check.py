@@ -1,4 +1,4 @@
-"""What `rtseg check` does: look into a folder, tell what is there, whether its CT can be contoured, and what is odd about it."""
+"""What `rtseg check` does: look at a folder or a NIfTI file, tell what is there, what is odd, and whether it can be contoured."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from rtseg.core import Finding, Geometry, RtsegError
-from rtseg.dicom.find_series import FolderScan, scan_folder
+from rtseg.core import Finding, RtsegError
+from rtseg.dicom import PlanningCT
+from rtseg.dicom.find_series import scan_folder
 from rtseg.dicom.series import planning_ct_of
 from rtseg.dicom.stack import largest_gap
+from rtseg.jobs.nifti_ct import is_nifti, read_nifti_ct
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,10 @@ class GridSummary:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What was found in a folder. Either ``grid`` or ``error`` is there: the CT was read, or the words why not."""
+    """What was found in a folder, or in a NIfTI file, which has no series.
+
+    Either ``grid`` or ``error`` is there: the CT was read, or the words why not.
+    """
 
     name: str
     series: tuple[SeriesRow, ...]
@@ -62,11 +67,23 @@ class CheckResult:
         return asdict(self)
 
 
-def check_folder(folder: Path, series: str | None = None) -> CheckResult:
-    """Looks into ``folder`` and reads its planning CT, voxels included, exactly as `contour` would.
+def check_ct(source: Path, series: str | None = None) -> CheckResult:
+    """Looks into ``source`` and reads its planning CT, voxels included, exactly as `contour` would.
 
     Raises nothing that a user can mend: such an error stands in the result's ``error``.
     """
+    return _check_nifti(source) if is_nifti(source) else _check_folder(source, series)
+
+
+def _check_nifti(file: Path) -> CheckResult:
+    try:
+        ct = read_nifti_ct(file)
+    except RtsegError as error:
+        return CheckResult(file.name, (), 0, None, (), str(error))
+    return CheckResult(ct.name, (), 0, _summary(ct), ct.findings, None)
+
+
+def _check_folder(folder: Path, series: str | None) -> CheckResult:
     try:
         scan = scan_folder(folder)
     except RtsegError as error:
@@ -76,19 +93,14 @@ def check_folder(folder: Path, series: str | None = None) -> CheckResult:
     )
     others = len(scan.not_dicom) + len(scan.broken)
     try:
-        name, grid, findings = _read(scan, series)
+        ct = planning_ct_of(scan, series)
     except RtsegError as error:
         return CheckResult(folder.resolve().name, rows, others, None, (), str(error))
-    return CheckResult(name, rows, others, grid, findings, None)
+    return CheckResult(ct.name, rows, others, _summary(ct), ct.findings, None)
 
 
-def _read(scan: FolderScan, series: str | None) -> tuple[str, GridSummary, tuple[Finding, ...]]:
-    ct = planning_ct_of(scan, series)
-    hu = ct.volume.array
-    return ct.name, _summary(ct.volume.geometry, float(hu.min()), float(hu.max())), ct.findings
-
-
-def _summary(geometry: Geometry, lowest_hu: float, highest_hu: float) -> GridSummary:
+def _summary(ct: PlanningCT) -> GridSummary:
+    geometry, hu = ct.volume.geometry, ct.volume.array
     gaps, worst = np.diff(geometry.positions), largest_gap(geometry)
     faces = geometry.slice_faces
     size = (faces[-1] - faces[0], *(n * mm for n, mm in zip(geometry.shape[1:], geometry.pixel_spacing, strict=True)))
@@ -103,8 +115,8 @@ def _summary(geometry: Geometry, lowest_hu: float, highest_hu: float) -> GridSum
         slice_direction=_three(geometry.direction[0]),
         row_direction=_three(geometry.direction[2]),
         column_direction=_three(geometry.direction[1]),
-        lowest_hu=lowest_hu,
-        highest_hu=highest_hu,
+        lowest_hu=float(hu.min()),
+        highest_hu=float(hu.max()),
     )
 
 

@@ -35,6 +35,13 @@ class DAUNet:
     attention: bool = True
     deep_supervision: bool = True
 
+    @property
+    def multiple(self) -> tuple[int, int, int]:
+        """Sizes (slices, rows, columns) of an input must be multiples of this."""
+        halvings = 2 ** (len(self.channels) - 1)
+        a, b, c = (n * halvings for n in self.fold)
+        return a, b, c
+
     def build(self, inputs: int, outputs: int) -> AttentionUNet:
         """The network for this many input images and output organs, weights at random."""
         return AttentionUNet(self, inputs, outputs)
@@ -58,13 +65,6 @@ class AttentionUNet(nn.Module):
         self.head = nn.Conv3d(options.fine_channels, outputs, 1)
         levels = len(widths) - 1 if options.deep_supervision else 0
         self.deep_heads = nn.ModuleList(nn.Conv3d(width, outputs, 1) for width in widths[:levels])
-
-    @property
-    def multiple(self) -> tuple[int, int, int]:
-        """Sizes (slices, rows, columns) of an input must be multiples of this."""
-        halvings = 2 ** (len(self.options.channels) - 1)
-        a, b, c = (n * halvings for n in self.options.fold)
-        return a, b, c
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits on the full grid. Raises ValueError for a size that cannot be halved, naming the next that fits."""
@@ -103,7 +103,7 @@ class AttentionUNet(nn.Module):
         return logits
 
     def _must_fit(self, image: Tensor) -> None:
-        size, multiple = tuple(image.shape[2:]), self.multiple
+        size, multiple = tuple(image.shape[2:]), self.options.multiple
         if any(n % m for n, m in zip(size, multiple, strict=True)):
             fits = tuple(-(-n // m) * m for n, m in zip(size, multiple, strict=True))
             raise ValueError(f"an input of {size} cannot be halved down to the last level; the next size that fits is {fits}")
@@ -152,7 +152,7 @@ class AttentionGate(nn.Module):
 
     def __init__(self, skip: int, coarse: int) -> None:
         super().__init__()
-        inner = max(GROUPS, skip // 2)
+        inner = max(GROUPS, skip // 2 // GROUPS * GROUPS)
         self.from_skip = nn.Sequential(nn.Conv3d(skip, inner, 1, stride=2, bias=False), nn.GroupNorm(GROUPS, inner))
         self.from_coarse = nn.Sequential(nn.Conv3d(coarse, inner, 1, bias=False), nn.GroupNorm(GROUPS, inner))
         self.psi = nn.Conv3d(inner, 1, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from rtseg.core import ConfigError, InputError
 from rtseg.data.pack import SHARES, PackedCase
 from rtseg.nets import DAUNet
 from rtseg.segmentation.inference import Segmenter, dice_on_grid, segment_logits
@@ -83,7 +85,10 @@ def train(training: Training, cases: Sequence[PackedCase], run: Run, compute: Co
 
     ``progress`` hears each logged step with its figures. Cases of split ``train`` are learnt from; those of split
     ``validation`` choose the best weights. The order of patches depends on the seed and the step alone.
+    Raises InputError if there is an organ to be learnt from no case, ConfigError if the loss is no number any more;
+    the last checkpoint then stays as it was.
     """
+    must_show(cases, training.organs)
     learn = [resident(case, compute.device) for case in cases if case.split == "train"]
     judge = [resident(case, compute.device) for case in cases if case.split == "validation"]
     nets = _nets(training, learn, compute)
@@ -95,7 +100,7 @@ def train(training: Training, cases: Sequence[PackedCase], run: Run, compute: Co
         random = np.random.default_rng((training.seed, step))
         draws = draw(learn, training.sampling, random)
         batch = cut(learn, draws, training.sampling.patch, training.augmentation, training.mirrored, random)
-        loss, norm = descend(nets, batch, training, training.positives.weights(voxels, step), schedule.rate_at(step))
+        loss, norm = descend(nets, batch, training, training.positives.weights(voxels, step), step)
         follow(nets.average, nets.segmenter, schedule.ema, step)
         step += 1
 
@@ -118,11 +123,27 @@ def train(training: Training, cases: Sequence[PackedCase], run: Run, compute: Co
     return step
 
 
-def descend(nets: Nets, batch: Batch, training: Training, positives: Tensor, rate: float) -> tuple[float, float]:
-    """One step of the optimizer; returns the loss and the gradient's norm before clipping."""
+def must_show(cases: Sequence[PackedCase], organs: Sequence[str]) -> None:
+    """Raises InputError unless a case of split ``train`` shows each organ: a network would learn that it is never there."""
+    shown = [case.contoured & case.organs.any(axis=(1, 2, 3)) for case in cases if case.split == "train"]
+    if not shown:
+        raise InputError("there is no case to learn from: put cases into a folder named train, and pack again")
+    never = [organ for organ, there in zip(organs, np.any(shown, axis=0), strict=True) if not there]
+    if never:
+        raise InputError(
+            f"{', '.join(never)}: contoured in no training case ({len(shown)} cases); add cases that show it, "
+            "or leave it out of the task's organs, and pack again"
+        )
+
+
+def descend(nets: Nets, batch: Batch, training: Training, positives: Tensor, step: int) -> tuple[float, float]:
+    """One step of the optimizer; returns the loss and the gradient's norm before clipping.
+
+    Raises ConfigError, and leaves the weights as they are, if either is no number.
+    """
     nets.segmenter.train()
     for group in nets.optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = training.schedule.rate_at(step)
     image = through_windows(batch.hu, training.windows_hu).contiguous(memory_format=torch.channels_last_3d)
     with nets.compute.autocast():
         levels = nets.segmenter.forward_deep(image)  # type: ignore[operator]
@@ -130,12 +151,21 @@ def descend(nets: Nets, batch: Batch, training: Training, positives: Tensor, rat
     nets.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     norm = nn.utils.clip_grad_norm_(nets.segmenter.parameters(), training.schedule.clip)
+    shown = float(loss.detach()), float(norm)
+    if not all(map(math.isfinite, shown)):
+        raise ConfigError(
+            f"the training broke down in step {step + 1}: loss {shown[0]}, gradient {shown[1]}. Its last checkpoint stays. "
+            "Try a lower segmentation.schedule.rate or a longer warmup in a system of your own, in a new run folder"
+        )
     nets.optimizer.step()
-    return float(loss.detach()), float(norm)
+    return shown
 
 
 def validate(nets: Nets, cases: Sequence[Resident], training: Training, run: Run, step: int) -> dict[str, float]:
-    """Mean DSC per organ of the averaged weights on whole patients; keeps the best mean over organs."""
+    """Mean DSC per organ of the averaged weights on whole patients; keeps the best mean over organs.
+
+    Organs that no case shows have no figure; without any figure nothing is logged or kept as best.
+    """
     segmenter = Segmenter(
         nets.average, training.organs, training.windows_hu, training.sampling.patch, training.overlap, nets.compute
     )
@@ -148,6 +178,8 @@ def validate(nets: Nets, cases: Sequence[Resident], training: Training, run: Run
         known = [value for value in column if value is not None]
         if known:
             figures[f"dsc/{organ}"] = float(np.mean(known))
+    if not figures:
+        return {}
     figures["dsc/mean"] = float(np.mean(list(figures.values())))
     run.log(step, figures)
     best = run.best()

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rtseg.core import ConfigError
 from rtseg.nets import DAUNet
+from rtseg.nets.daunet import GROUPS
 from rtseg.segmentation.inputs import Window
 from rtseg.segmentation.loss import Positives
 from rtseg.segmentation.train import Training
@@ -55,17 +56,31 @@ class System(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _segmenter_can_be_built(self) -> Self:
+        net = self.segmenter
+        if min(net.fold) < 1:
+            raise ValueError(f"segmenter.fold {net.fold} must be at least 1 along each axis")
+        if len(net.channels) < 2:
+            raise ValueError(f"segmenter.channels {net.channels} must name two levels at least")
+        for name, widths in (("channels", net.channels), ("fine_channels", (net.fine_channels,))):
+            if any(width % GROUPS or width < 1 for width in widths):
+                raise ValueError(f"segmenter.{name} {getattr(net, name)} must be positive multiples of {GROUPS}")
+        return self
+
+    @model_validator(mode="after")
     def _patch_fits(self) -> Self:
-        if min(self.segmenter.fold) < 1:
-            raise ValueError(f"segmenter.fold {self.segmenter.fold} must be at least 1 along each axis")
-        multiple = self.segmenter.build(1, 1).multiple
-        patch = self.segmentation.sampling.patch
+        multiple, patch = self.segmenter.multiple, self.segmentation.sampling.patch
         if any(n % m or n < 1 for n, m in zip(patch, multiple, strict=True)):
             raise ValueError(f"segmentation.sampling.patch {patch} must be positive multiples of {multiple} for this segmenter")
         return self
 
     def at_size(self, size: Size) -> System:
-        """This system with the changes of one of its sizes. Raises ConfigError if it has no such size."""
+        """This system with the changes of one of its sizes; one without sizes, as a bundle holds it, is what it is.
+
+        Raises ConfigError if it has sizes, but not this one.
+        """
+        if not self.sizes:
+            return self
         if size not in self.sizes:
             raise ConfigError(f"system {self.system} has no size {size}; there is {', '.join(self.sizes)}")
         whole = self.model_dump(mode="json", exclude={"sizes"})

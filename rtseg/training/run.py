@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Self, TextIO
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from rtseg.core import ConfigError, InputError, OutputError
+from rtseg.training.device import Compute
+
 CONFIGURATION = "configuration.json"
+PRECISION = "precision.json"
+LOCK = "lock"
 LOG = "log.jsonl"
 LAST = "last.json"
 BEST = "best"
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+REMEDY = "bring the file back from a copy, or train anew in another folder"
+
+NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
+"""How a file system says that it cannot lock: then nobody watches that a run is trained by one process alone."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +46,7 @@ class Checkpoint:
 
 @dataclass
 class Run:
-    """An open run folder.
+    """A run folder: opened (``Run.open``) to train in it, until it is closed; made by its folder alone only to read it.
 
     save_every_s: checkpoints are due this many seconds after the last one. budget_s: after it the run ends cleanly.
     """
@@ -43,23 +58,29 @@ class Run:
     _saved: float = field(default_factory=time.monotonic)
     _log: TextIO | None = None
     _board: Any = None
+    _lock: TextIO | None = None
 
     @classmethod
-    def open(cls, folder: Path, configuration: Mapping[str, Any], budget_s: float | None, save_every_s: float = 300.0) -> Run:
-        """A new run, or one to go on with.
+    def open(cls, folder: Path, configuration: Mapping[str, Any], budget_s: float | None) -> Run:
+        """A new run, or one to go on with; the folder is this process's alone until ``close``.
 
-        Raises ValueError if the folder holds a run of another configuration: a resumed run must give the same curve.
+        Raises ConfigError if the folder holds a run of another configuration (a resumed run must give the same curve),
+        InputError if it is damaged, OutputError if another process trains in it.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        file, wanted = folder / CONFIGURATION, json.loads(json.dumps(configuration))
-        if file.is_file():
-            there = json.loads(file.read_text())
-            if there != wanted:
-                changed = sorted(key for key in there.keys() | wanted.keys() if there.get(key) != wanted.get(key))
-                raise ValueError(f"{folder} holds a run with another {', '.join(changed)}; choose another folder for this one")
-        else:
-            _write_whole(file, json.dumps(wanted, indent=1) + "\n")
-        return cls(folder, save_every_s, budget_s)
+        run = cls(folder, budget_s=budget_s, _lock=_locked(folder))
+        try:
+            run._must_be(json.loads(json.dumps(configuration)))
+        except BaseException:
+            run.close()
+            raise
+        return run
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     @property
     def is_over_budget(self) -> bool:
@@ -70,13 +91,27 @@ class Run:
         return time.monotonic() - self._saved >= self.save_every_s
 
     def last(self) -> Checkpoint | None:
-        """The newest whole checkpoint, None for a fresh run."""
+        """The newest whole checkpoint, None for a fresh run. Raises InputError if a file of it is missing or damaged."""
         file = self.folder / LAST
         if not file.is_file():
             return None
-        step = int(json.loads(file.read_text())["step"])
+        step = int(_remembered(file, "step"))
         weights, optimizer = self._files(step)
-        return Checkpoint(step, load_file(weights), load_file(optimizer))
+        return Checkpoint(step, _tensors(weights), _tensors(optimizer))
+
+    def in_its_precision(self, chosen: Compute) -> Compute:
+        """``chosen``, in the precision that this run began with, which a fresh run remembers.
+
+        Which precision is quicker is measured anew in every process; the curve must not depend on it.
+        """
+        file = self.folder / PRECISION
+        if not file.is_file():
+            _write_whole(file, json.dumps({"precision": str(chosen.precision).removeprefix("torch.")}) + "\n")
+            return chosen
+        name = _remembered(file, "precision")
+        if name not in PRECISIONS:
+            raise InputError(f"{file} tells of precision {name!r}, expected {' or '.join(PRECISIONS)}; {REMEDY}")
+        return replace(chosen, precision=PRECISIONS[name])
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Write a checkpoint beside the old one, then point to it, then remove the old one: whole at any moment."""
@@ -97,7 +132,7 @@ class Run:
     def best(self) -> dict[str, Any] | None:
         """The figures of the best weights so far."""
         file = self.folder / f"{BEST}.json"
-        return dict(json.loads(file.read_text())) if file.is_file() else None
+        return _json(file) if file.is_file() else None
 
     def log(self, step: int, figures: Mapping[str, float]) -> None:
         """One line of JSON and one point per figure on the board."""
@@ -111,9 +146,23 @@ class Run:
             self._board.add_scalar(name, value, step)
 
     def close(self) -> None:
+        """End the log and leave the folder to others."""
         if self._log is not None:
             self._log.close()
             self._board.close()
+        if self._lock is not None:
+            self._lock.close()
+
+    def _must_be(self, wanted: Mapping[str, Any]) -> None:
+        """This configuration's run; a fresh folder becomes it."""
+        file = self.folder / CONFIGURATION
+        if not file.is_file():
+            _write_whole(file, json.dumps(wanted, indent=1) + "\n")
+            return
+        there = _json(file)
+        changed = sorted(key for key in there.keys() | wanted.keys() if there.get(key) != wanted.get(key))
+        if changed:
+            raise ConfigError(f"{self.folder} holds a run with another {', '.join(changed)}; choose another folder for this one")
 
     def _log_from(self, step: int) -> TextIO:
         """The log, open to go on at ``step``: what a killed run wrote from there on, or tore, is left out."""
@@ -151,6 +200,51 @@ def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tenso
         index, name = key.split(".", 1)
         state.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _locked(folder: Path) -> TextIO | None:
+    """The folder's lock, held until it is closed or the process ends; None where there are no locks (Windows, some networks)."""
+    if sys.platform == "win32":
+        return None
+    import fcntl
+
+    lock = (folder / LOCK).open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        if isinstance(error, BlockingIOError):
+            raise OutputError(
+                f"another training is running in {folder}; wait for its end or stop it, or choose another folder"
+            ) from error
+        if error.errno in NO_LOCKS:
+            return None
+        raise
+    return lock
+
+
+def _json(file: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file} is damaged ({error}); {REMEDY}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{file} is damaged: it holds no names and values; {REMEDY}")
+    return content
+
+
+def _remembered(file: Path, name: str) -> Any:
+    content = _json(file)
+    if name not in content:
+        raise InputError(f"{file} is damaged: {name} is missing in it; {REMEDY}")
+    return content[name]
+
+
+def _tensors(file: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(file)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"the checkpoint file {file} is missing or damaged ({error}); {REMEDY}") from error
 
 
 def _board(folder: Path, step: int) -> Any:

@@ -138,6 +138,31 @@ def test_a_missing_file_is_named(file: str, case: Case, tmp_path: Path) -> None:
         read_case(tmp_path / "case")
 
 
+def test_an_organ_under_another_name_is_not_silently_unknown(case: Case, tmp_path: Path) -> None:
+    write_case(case, tmp_path / "case")
+    about = tmp_path / "case" / "case.json"
+    about.write_text(about.read_text().replace("Parotid_L", "Parotid_Left"))
+    structures = tmp_path / "case" / "structures"
+    (structures / "Parotid_L.nii.gz").rename(structures / "Parotid_Left.nii.gz")
+    for read in (find_cases, read_case):
+        with pytest.raises(InputError, match=r"case\.json: Parotid_Left is no TG-263 name; did you mean Parotid_L\?"):
+            read(tmp_path / "case")
+
+
+def test_a_mask_under_another_name_is_told_what_it_should_be(case: Case, tmp_path: Path) -> None:
+    structures = write_case(case, tmp_path / "case") / "structures"
+    (structures / "Parotid_L.nii.gz").rename(structures / "parotid lt.nii.gz")
+    with pytest.raises(InputError, match=r"parotid lt\.nii\.gz: .*did you mean Parotid_L\?"):
+        read_case(tmp_path / "case")
+
+
+def test_a_structure_that_is_no_known_organ_may_stand_beside(case: Case, tmp_path: Path) -> None:
+    with_target = {name: case.structures[name] for name in case.contoured} | {"CTV_70": case.structures["Parotid_L"]}
+    contoured = (*case.contoured, "CTV_70")
+    write_case(replace(case, structures=StructureSet(case.ct.geometry, with_target), contoured=contoured), tmp_path / "case")
+    assert read_case(tmp_path / "case").contoured == contoured
+
+
 def test_a_missing_mr_that_was_promised_is_named(case: Case, tmp_path: Path) -> None:
     write_case(replace(case, pairing="weak"), tmp_path / "case")
     with pytest.raises(InputError, match=r"mr\.nii\.gz is not there"):

@@ -224,3 +224,41 @@ def test_a_broken_file_is_named(name: str, tmp_path: Path) -> None:
     (tmp_path / file).write_bytes(spoil(good(tmp_path)))
     with pytest.raises(InputError, match=rf"{file} cannot be read as NIfTI"):
         read_nifti(tmp_path / file)
+
+
+def without_codes(path: Path, codes: slice) -> Path:
+    """The file with qform_code (bytes 252, 253) or sform_code (254, 255) set to 0: that orientation is not told."""
+    raw = bytearray(path.read_bytes())
+    raw[codes] = bytes(codes.stop - codes.start)
+    path.write_bytes(raw)
+    return path
+
+
+def test_a_file_that_does_not_tell_left_from_right_is_refused(tmp_path: Path) -> None:
+    path = without_codes(save(tmp_path / "ct.nii", np.zeros((3, 4, 5), dtype=np.int16), np.eye(4)), slice(252, 256))
+    with pytest.raises(InputError, match=r"ct\.nii does not tell its orientation .*write the orientation"):
+        read_nifti(path)
+
+
+def test_one_of_both_ways_to_tell_the_orientation_is_enough(tmp_path: Path) -> None:
+    array = np.arange(60, dtype=np.int16).reshape(3, 4, 5)
+    image = nibabel.Nifti1Image(array, np.diag([1.0, 1.0, 2.0, 1.0]))  # type: ignore[no-untyped-call]
+    image.set_qform(image.affine, 1)
+    for name, codes in {"qform": slice(254, 256), "sform": slice(252, 254)}.items():
+        nibabel.save(image, tmp_path / f"{name}.nii")
+        read = read_nifti(without_codes(tmp_path / f"{name}.nii", codes))
+        assert read.geometry.slice_spacing == pytest.approx(2.0)
+        np.testing.assert_array_equal(read.array, array.transpose(2, 1, 0))
+
+
+def test_voxels_that_are_no_numbers_are_counted_and_refused(tmp_path: Path) -> None:
+    array = np.zeros((3, 4, 5), dtype=np.float32)
+    array[0, 0, :2], array[2, 3, 4] = np.nan, np.inf
+    with pytest.raises(InputError, match=r"ct\.nii holds 3 voxels of 60 that are no number .*write a number there"):
+        read_nifti(save(tmp_path / "ct.nii", array, np.eye(4)))
+
+
+def test_another_format_than_nifti_is_named(tmp_path: Path) -> None:
+    nibabel.save(nibabel.MGHImage(np.zeros((3, 4, 5), dtype=np.float32), np.eye(4)), tmp_path / "ct.mgz")  # type: ignore[no-untyped-call]
+    with pytest.raises(InputError, match=r"ct\.mgz is MGHImage, not NIfTI; convert it"):
+        read_nifti(tmp_path / "ct.mgz")

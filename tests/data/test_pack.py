@@ -177,6 +177,13 @@ def test_two_patients_of_one_name_are_refused(folders: list[CaseFolder], tmp_pat
     assert not (tmp_path / "packed").exists()
 
 
+def test_a_case_of_another_split_is_not_packed_to_be_forgotten(folders: list[CaseFolder], tmp_path: Path) -> None:
+    for split in ("val", "test"):
+        with pytest.raises(InputError, match=rf"1 cases .*: pt_2 \({split}\); there is train, validation"):
+            pack([folders[0], replace(folders[1], split=split)], PLAN, tmp_path / "packed", HEARD.append)
+    assert not (tmp_path / "packed").exists()
+
+
 @pytest.mark.parametrize("text", [None, "{", json.dumps({"plan": {}})])
 def test_a_folder_without_a_whole_index_is_named(text: str | None, tmp_path: Path) -> None:
     if text is not None:

@@ -126,6 +126,7 @@ def test_the_version_is_told(rtseg: Run) -> None:
         (("contour", "ct"), "--output"),
         (("contour", "ct", "--outptu", "x"), "--outptu"),
         (("chekc", "ct"), "chekc"),
+        (("train", "segmentation", "--data", "x", "--run", "y", "--size", "huge"), "'tiny', 'small', 'full'"),
     ],
 )
 def test_wrong_usage_ends_with_2_and_names_the_word(rtseg: Run, words: tuple[str, ...], missing: str) -> None:
@@ -183,6 +184,20 @@ def test_check_as_json_has_stable_keys(rtseg: Run, ct: Path, tmp_path: Path) -> 
     assert "no CT series" in json.loads(refused.out)["error"]
 
 
+def test_check_says_what_a_hole_takes(rtseg: Run, tmp_path: Path) -> None:
+    answer = rtseg("check", ball_ct(tmp_path / "ct", without_slices(SQUARE, (3, 4))))
+    assert answer.code == 0
+    assert answer.out.endswith("\nslices are missing: can be contoured with --allow-gaps\n")
+
+
+def test_check_reads_a_nifti_ct(rtseg: Run, tmp_path: Path) -> None:
+    answer = rtseg("check", write_nifti(balls(SQUARE).ct, tmp_path / "p07.nii.gz"))
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.out.startswith("planning CT: 34 slices of 64 x 64, pixels 2 x 2 mm, slices 2.5 to 2.5 mm apart")
+    assert answer.out.endswith("0 findings to look at.\ncan be contoured\n")
+    assert rtseg("check", tmp_path / "nowhere.nii").code == 1
+
+
 def test_findings_end_with_3_under_strict_alone(rtseg: Run, contour: Run, ct: Path, tmp_path: Path) -> None:
     (ct / "notes.txt").touch()
     assert rtseg("check", ct).code == 0
@@ -223,6 +238,15 @@ def test_contour_as_json_has_stable_keys(contour: Run, ct: Path, tmp_path: Path)
     assert {"kind": "left_out", "organ": None, "value": None, "limit": None}.items() <= finding.items()
     assert set(finding) == {"kind", "words", "organ", "value", "limit"}
     assert list(content["seconds"]) == ["load model", "read CT", "contour", "write and read back"]
+
+
+def test_an_error_of_contour_is_json_too_where_json_was_asked_for(contour: Run, ct: Path, tmp_path: Path) -> None:
+    nothing_in_it(ct)
+    answer = contour(ct, "--json")
+    assert answer.code == 1
+    assert json.loads(answer.out) == {"error": answer.error.removeprefix("error: ")}
+    assert "no CT series" in answer.error
+    assert contour(ct).out == ""
 
 
 def test_a_nifti_ct_gives_masks(contour: Run, tmp_path: Path) -> None:
@@ -447,7 +471,6 @@ def test_pack_train_bundle_contour(rtseg: Run, ct: Path, tmp_path: Path) -> None
 def test_wrong_words_about_training_are_told(rtseg: Run, tmp_path: Path) -> None:
     train = ("train", "segmentation", "--data", tmp_path / "packed", "--run", tmp_path / "run")
     for words, expected in {
-        ("--size", "huge"): "system ct_only has no size huge; there is tiny, small, full",
         ("--task", "hed_neck"): "no task 'hed_neck'; did you mean head_neck?",
         ("--system", "dream"): "no system 'dream'",
         ("--budget", "soon"): "a time is a number and s, m or h, as in 30m; got 'soon'",

@@ -1,4 +1,4 @@
-"""Every command that README.md shows exists, with every option that it shows."""
+"""What the documents show exists: commands with their options, and whatever they point to in the checkout."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
+DOCUMENTS = [README, *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def command_lines(program: str) -> list[list[str]]:
@@ -59,3 +62,30 @@ def test_make_targets_exist() -> None:
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
 
     assert [words for words in command_lines("make") if words[0] not in targets] == []
+
+
+def relative_targets(document: Path) -> list[str]:
+    """Where a document's links and pictures point within the checkout, without anchors; code blocks aside."""
+    text = re.sub(r"^```.*?^```", "", document.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(r"`[^`\n]*`", "", text)
+    found = [
+        *re.findall(r"\]\(<?([^)\s>]+)", text),
+        *re.findall(r"^\[[^\]]+\]:\s+(\S+)", text, flags=re.MULTILINE),
+        *re.findall(r"<(?:img|a)\b[^>]*?(?:src|href)=[\"']([^\"']+)", text),
+    ]
+    return [target.partition("#")[0] for target in found if not re.match(r"[a-z]+:|//|#", target)]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: str(document.relative_to(ROOT)))
+def test_links_and_pictures_are_there(document: Path) -> None:
+    missing = [target for target in relative_targets(document) if not (document.parent / target).exists()]
+
+    assert missing == []
+
+
+def test_links_are_found_in_every_way_to_write_them(tmp_path: Path) -> None:
+    (tmp_path / "page.md").write_text(
+        "[a](one.md#part) ![b](two.png \"title\") <img width=3 src='three.png'>\n[c]: four.md\n"
+        "[d](https://example.org/x) [e](#here) [f](mailto:x@example.org) `[g](code.md)`\n```\n[h](code.md)\n```\n"
+    )
+    assert relative_targets(tmp_path / "page.md") == ["one.md", "two.png", "four.md", "three.png"]

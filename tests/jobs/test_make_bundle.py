@@ -30,6 +30,7 @@ def run(tmp_path: Path) -> Path:
     last = {f"average.{name}": torch.zeros_like(tensor) for name, tensor in weights.items()}
     last |= {f"segmenter.{name}": torch.ones_like(tensor) for name, tensor in weights.items()}
     folder.save(Checkpoint(40, last, {}))
+    folder.close()
     return folder.folder
 
 

@@ -42,7 +42,7 @@ def test_logits_have_the_size_of_the_image_and_each_level_its_own() -> None:
 
 def test_a_size_that_cannot_be_halved_names_the_next_that_fits() -> None:
     # two halvings of (1, 2, 2): multiples of (4, 8, 8)
-    assert built().multiple == (4, 8, 8)
+    assert SMALL.multiple == (4, 8, 8)
     with pytest.raises(ValueError, match=r"\(6, 16, 9\).*\(8, 16, 16\)"):
         built()(image(6, 16, 9))
 
@@ -82,6 +82,11 @@ def test_memory_layout_does_not_change_the_answer() -> None:
     turned = x.contiguous(memory_format=torch.channels_last_3d)
 
     assert torch.allclose(net(turned), net(x), atol=1e-5)
+
+
+def test_every_width_that_is_a_multiple_of_the_groups_can_be_gated() -> None:
+    # half of 24 is no multiple of 8: the gate is as wide as the next below
+    assert built(DAUNet((1, 2, 2), (24, 40, 8), 8))(image(4, 8, 8)).shape == (2, 3, 4, 8, 8)
 
 
 @pytest.mark.parametrize("attention", [True, False])

@@ -6,16 +6,19 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 from training.packed_phantom import MIRRORED, ORGANS, packed_case
 
-from rtseg.data.pack import SHARES
+from rtseg.core import ConfigError, InputError
+from rtseg.data.pack import SHARES, PackedCase
 from rtseg.nets import DAUNet
 from rtseg.segmentation.inference import Segmenter, dice_on_grid, segment_logits
 from rtseg.segmentation.loss import Positives
@@ -45,12 +48,11 @@ def quiet(_step: int, _figures: dict[str, float]) -> None:
     pass
 
 
-def run_in(folder: Path, training: Training = TRAINING, budget_s: float | None = None, save_every_s: float = 300) -> int:
-    run = Run.open(folder, configuration(training, "data"), budget_s, save_every_s)
-    try:
-        return train(training, CASES, run, COMPUTE, quiet)
-    finally:
-        run.close()
+def run_in(
+    folder: Path, training: Training = TRAINING, budget_s: float | None = None, cases: Sequence[PackedCase] = CASES
+) -> int:
+    with Run.open(folder, configuration(training, "data"), budget_s) as run:
+        return train(training, cases, run, COMPUTE, quiet)
 
 
 def logged(folder: Path) -> list[dict[str, Any]]:
@@ -73,7 +75,9 @@ def die(step, figures):
     if step == 7:
         os.kill(os.getpid(), signal.SIGKILL)
 
-train(TRAINING, CASES, Run.open(Path(sys.argv[1]), configuration(TRAINING, "data"), None, save_every_s=0), COMPUTE, die)
+run = Run.open(Path(sys.argv[1]), configuration(TRAINING, "data"), None)
+run.save_every_s = 0
+train(TRAINING, CASES, run, COMPUTE, die)
 """
 
 
@@ -176,3 +180,47 @@ def test_it_learns_and_the_best_weights_are_the_ones_that_did(tmp_path: Path, an
     logits = segment_logits(torch.from_numpy(CASES[2].ct)[None, None].float(), segmenter)[0]
     figures = dice_on_grid(logits, torch.from_numpy(CASES[2].organs).float() / SHARES, [True] * 3, CASES[2].known.tolist())
     assert figures == pytest.approx([best["figures"][f"dsc/{organ}"] for organ in ORGANS], abs=1e-3)
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_leaves_the_last_checkpoint(tmp_path: Path) -> None:
+    run_in(tmp_path, budget_s=0.0)
+    before = {file.name: file.read_bytes() for file in tmp_path.glob("step_*")}
+    wild = replace(TRAINING, schedule=replace(TRAINING.schedule, rate=1e30, warmup=0, clip=1e30))
+    (tmp_path / "configuration.json").unlink()
+
+    with pytest.raises(ConfigError, match=r"broke down in step \d+: loss .*nan.*Try a lower segmentation\.schedule\.rate"):
+        run_in(tmp_path, wild)
+    assert {file.name: file.read_bytes() for file in tmp_path.glob("step_*")} == before
+    assert json.loads((tmp_path / "last.json").read_text()) == {"step": 0}
+
+
+def unseen(case: PackedCase, organ: str, contoured: bool) -> PackedCase:
+    """The case without this organ: looked for and absent, or not contoured."""
+    organs, asked = case.organs.copy(), case.contoured.copy()
+    organs[ORGANS.index(organ)], asked[ORGANS.index(organ)] = 0, contoured
+    return replace(case, organs=organs, contoured=asked)
+
+
+@pytest.mark.parametrize("contoured", [True, False])
+def test_an_organ_that_no_training_case_shows_is_not_learnt_in_silence(tmp_path: Path, contoured: bool) -> None:
+    learn = [unseen(case, "Parotid_R", contoured) for case in CASES[:2]]
+    with pytest.raises(InputError, match=r"^Parotid_R: contoured in no training case \(2 cases\)"):
+        run_in(tmp_path, cases=[*learn, CASES[2]])
+    assert not list(tmp_path.glob("step_*"))
+    short = replace(TRAINING, schedule=replace(TRAINING.schedule, steps=1))
+    assert run_in(tmp_path / "one shows it", short, cases=[learn[0], CASES[1]]) == 1
+
+
+def test_without_a_case_to_learn_from_it_is_said(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no case to learn from"):
+        run_in(tmp_path, cases=CASES[2:])
+
+
+def test_a_validation_that_shows_no_organ_makes_nothing_the_best(tmp_path: Path) -> None:
+    short = replace(TRAINING, schedule=replace(TRAINING.schedule, steps=2, validate_every=1))
+    blind = replace(CASES[2], contoured=np.zeros(len(ORGANS), dtype=np.bool_))
+
+    assert run_in(tmp_path, short, cases=[*CASES[:2], blind]) == 2
+    assert not (tmp_path / "best.json").exists()
+    assert not (tmp_path / "best.safetensors").exists()
+    assert [line["step"] for line in logged(tmp_path)] == [1, 2]

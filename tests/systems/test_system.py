@@ -35,7 +35,7 @@ def test_every_system_that_ships_is_itself_in_every_size(file: Path) -> None:
     assert set(system.sizes) == set(get_args(Size))
     for size in system.sizes:
         sized = system.at_size(size)
-        multiple = sized.segmenter.build(len(sized.windows_hu), 1).multiple
+        multiple = sized.segmenter.multiple
         assert [n % m for n, m in zip(sized.segmentation.sampling.patch, multiple, strict=True)] == [0, 0, 0]
 
 
@@ -63,6 +63,14 @@ def test_a_size_that_is_not_there_is_named() -> None:
         changed("sizes", {"small": {}}).at_size("full")
 
 
+def test_the_system_of_a_model_can_be_trained_again_as_it_is() -> None:
+    written = read_system("ct_only").at_size("full")
+
+    assert written.sizes == {}
+    for size in get_args(Size):
+        assert written.at_size(size) == written
+
+
 def test_a_wrong_key_in_a_size_is_named_with_the_size() -> None:
     with pytest.raises(ConfigError, match=r"system ct_only, size tiny: unknown key segmenter\.chanels; did you mean channels\?"):
         changed("sizes.tiny", {"segmenter": {"chanels": [8, 16]}}).at_size("tiny")
@@ -76,7 +84,9 @@ def test_a_wrong_key_in_a_size_is_named_with_the_size() -> None:
         ("segmentation.sampling.patch", [0, 64, 64], r"patch \(0, 64, 64\) must be positive multiples"),
         ("segmentation.sampling.patch", [64, 64], r"segmentation\.sampling\.patch"),
         ("segmenter.fold", [0, 2, 2], r"segmenter\.fold \(0, 2, 2\) must be at least 1"),
-        ("segmenter.channels", [12, 24], r"num_channels \(12\) must be divisible"),
+        ("segmenter.channels", [12, 24], r"segmenter\.channels \(12, 24\) must be positive multiples of 8"),
+        ("segmenter.channels", [48], r"segmenter\.channels \(48,\) must name two levels at least"),
+        ("segmenter.fine_channels", 12, r"segmenter\.fine_channels 12 must be positive multiples of 8"),
         ("segmentation.overlap", 1.0, r"segmentation\.overlap: .*less than 1"),
         ("windows_hu", [[240, -160]], r"from its lower to its higher HU, found \(240\.0, -160\.0\)"),
         ("windows_hu", [], r"windows_hu: .*at least 1 item"),
