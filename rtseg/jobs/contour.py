@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rtseg.core import ConfigError, Contouring, GeometryError, StructureSet
-from rtseg.data import read_nifti
 from rtseg.dicom import Maker, PlanningCT, read_planning_ct
 from rtseg.dicom.stack import largest_gap
 from rtseg.imaging import Prepared, prepare, restore, restore_mask
 from rtseg.jobs.contour_order import ContourOrder, ContourResult
 from rtseg.jobs.contour_output import outputs_must_be_free, write_organs
 from rtseg.jobs.contour_report import write_page
+from rtseg.jobs.nifti_ct import read_nifti_ct
 from rtseg.jobs.stopwatch import Stopwatch
 from rtseg.segmentation.inference import segment
 from rtseg.segmentation.review import review
@@ -73,7 +73,7 @@ def contour_series(order: ContourOrder, model: Bundle, watch: Stopwatch) -> Cont
 def _read(order: ContourOrder) -> PlanningCT:
     """A planning CT from a DICOM folder, or from a NIfTI file: that one has no identity, the road is the same."""
     if order.is_nifti:
-        return PlanningCT(read_nifti(order.source), None, (), order.source.name.split(".nii")[0])
+        return read_nifti_ct(order.source)
     ct = read_planning_ct(order.source, order.series)
     gap = largest_gap(ct.volume.geometry)
     if gap is not None and gap.is_hole and not order.allow_gaps:

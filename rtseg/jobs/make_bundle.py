@@ -56,9 +56,10 @@ def _weights(order: BundleOrder) -> tuple[dict[str, Any], int]:
     from safetensors.torch import load_file
 
     run = Run(order.run)
-    best, last = run.best(), run.last()
-    if order.weights == "best" and best is not None:
+    best = run.best() if order.weights == "best" else None
+    if best is not None:
         return _of("segmenter", load_file(order.run / "best.safetensors")), int(best["step"])
+    last = run.last()
     if order.weights == "last" and last is not None:
         return _of("average", last.weights), last.step
     other = "; with no validation case there is no best: take the last ones with --last" if last is not None else ""

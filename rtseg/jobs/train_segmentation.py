@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rtseg.core import ConfigError, InputError, OutputError
+from rtseg.core import ConfigError, OutputError
 from rtseg.data import PackedCase, PackPlan, read_pack, structures_of
 from rtseg.segmentation.expected import expected_of
 from rtseg.segmentation.review import Limits
-from rtseg.segmentation.train import Progress, configuration, train
+from rtseg.segmentation.train import Progress, configuration, must_show, train
 from rtseg.systems import LIMITS, Size, Task, read_system, read_task, write_limits, write_yaml
 from rtseg.training import Run, choose_compute
 
@@ -36,7 +36,7 @@ class TrainOrder:
 def train_segmentation(order: TrainOrder, progress: Progress, started: Callable[[int], None]) -> int:
     """Train, or go on training; returns the step reached. ``started`` hears the number of steps.
 
-    Raises InputError if there is no case to learn from, ConfigError if the data were packed for another task, or the run
+    Raises InputError if an organ has no case to be learnt from, ConfigError if the data were packed for another task, or the run
     folder holds another run, OutputError if it cannot be written.
     """
     system = read_system(order.system).at_size(order.size)
@@ -44,23 +44,17 @@ def train_segmentation(order: TrainOrder, progress: Progress, started: Callable[
     plan, cases, fingerprint = read_pack(order.data)
     if plan != task.pack_plan:
         raise ConfigError(f"{order.data} was packed for other organs or another grid than task {task.task}; pack it again")
-    if not any(case.split == "train" for case in cases):
-        raise InputError(f"{order.data} holds no case to learn from: put them into a folder named train, and pack again")
+    must_show(cases, task.organs)
     training = system.training(task, order.seed)
     try:
-        run = Run.open(order.run, configuration(training, fingerprint), order.budget_s)
-        write_yaml(system, order.run / "system.yaml")
-        write_yaml(task, order.run / "task.yaml")
-        write_limits(_limits(task, plan, cases), order.run / LIMITS)
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
+        with Run.open(order.run, configuration(training, fingerprint), order.budget_s) as run:
+            write_yaml(system, order.run / "system.yaml")
+            write_yaml(task, order.run / "task.yaml")
+            write_limits(_limits(task, plan, cases), order.run / LIMITS)
+            started(training.schedule.steps)
+            return train(training, cases, run, run.in_its_precision(choose_compute(order.threads)), progress)
     except OSError as error:
         raise OutputError(f"the run folder {order.run} cannot be written: {error.strerror or error}") from error
-    started(training.schedule.steps)
-    try:
-        return train(training, cases, run, choose_compute(order.threads), progress)
-    finally:
-        run.close()
 
 
 def _limits(task: Task, plan: PackPlan, cases: Sequence[PackedCase]) -> Limits:

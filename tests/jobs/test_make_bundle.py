@@ -10,7 +10,8 @@ from ball_bundle import ORGANS, ball_system, ball_task, ball_weights
 
 from rtseg.core import BundleError, OutputError
 from rtseg.jobs.make_bundle import BundleOrder, make_bundle
-from rtseg.systems import load_bundle, write_yaml
+from rtseg.segmentation.review import Limits
+from rtseg.systems import LIMITS, load_bundle, write_limits, write_yaml
 from rtseg.training import Checkpoint, Run
 from rtseg.training.device import Compute
 
@@ -24,6 +25,7 @@ def run(tmp_path: Path) -> Path:
     folder = Run.open(tmp_path / "run", {"seed": 0}, None)
     write_yaml(ball_system(), folder.folder / "system.yaml")
     write_yaml(ball_task(), folder.folder / "task.yaml")
+    write_limits(Limits(), folder.folder / LIMITS)
     folder.save_best(
         {f"segmenter.{name}": tensor for name, tensor in weights.items()}, {"step": 30, "figures": {"dsc/mean": 1.0}}
     )

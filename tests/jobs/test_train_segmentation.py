@@ -123,7 +123,7 @@ def test_cases_that_are_all_for_validation_are_refused(home: Path, tmp_path: Pat
     (tmp_path / "cases" / "validation").symlink_to(home / "cases" / "validation")
     pack_data(tmp_path / "cases" / "validation", tmp_path / "packed", str(home / "task.yaml"), nothing, nothing)
     other = replace(order(home), data=tmp_path / "packed", run=tmp_path / "run")
-    with pytest.raises(InputError, match="no case to learn from: put them into a folder named train"):
+    with pytest.raises(InputError, match="no case to learn from: put cases into a folder named train"):
         train_segmentation(other, nothing, nothing)
     assert not (tmp_path / "run").exists()
 
