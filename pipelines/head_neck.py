@@ -139,6 +139,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("work", type=Path)
     parser.add_argument("--bundle", type=Path, required=True, help="folder of the bundle; one that is there is replaced")
     parser.add_argument("--version", required=True)
+    parser.add_argument("--system", default="ct_only", help="system that ships, or a YAML file, with a schedule of one's own say")
+    parser.add_argument("--run", default="head_neck", help="name of the run folder in WORK")
     parser.add_argument("--budget", help="end the training cleanly after this time, as in 2h")
     parser.add_argument("--threads", type=int)
     return parser.parse_args()
@@ -146,11 +148,11 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     asked = arguments()
-    packed, run = asked.work / "pack_head_neck", asked.work / "head_neck"
+    packed, run = asked.work / "pack_head_neck", asked.work / asked.run
     if not packed.is_dir():
         pack_data(asked.cases, packed, "head_neck", print, print)
     budget = None if asked.budget is None else seconds(asked.budget)
-    order = TrainOrder("ct_only", "head_neck", packed, run, budget_s=budget, threads=asked.threads)
+    order = TrainOrder(asked.system, "head_neck", packed, run, budget_s=budget, threads=asked.threads)
     train_segmentation(order, lambda step, figures: print(step, figures, flush=True), print)
     if asked.bundle.exists():
         verify_bundle(asked.bundle)  # nothing but a bundle is ever removed
