@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -58,15 +57,24 @@ def clinical_ct(cases: Path) -> Volume:
     return Volume(np.rint(fine.array + noise).astype(np.int16), fine.geometry)
 
 
+MEASURE = """
+import resource, subprocess, sys, time
+start = time.perf_counter()
+subprocess.run(sys.argv[1:], check=True, capture_output=True)
+print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+"""Runs a command from a small process of its own: a child's peak memory begins with its parent's."""
+
+
 def timed(what: str, bar: str, command: list[str], repeats: int) -> Measured:
-    """Run a command some times; memory is the largest of any child so far, so the largest command comes last."""
-    walls = []
+    """Run a command some times: median wall seconds, largest peak memory."""
+    walls, peaks = [], []
     for _ in range(repeats):
-        start = time.perf_counter()
-        subprocess.run(command, check=True, capture_output=True)
-        walls.append(time.perf_counter() - start)
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
-    return Measured(what, statistics.median(walls), peak, bar)
+        told = subprocess.run([sys.executable, "-c", MEASURE, *command], check=True, capture_output=True, text=True).stdout
+        wall, peak_kib = told.split()
+        walls.append(float(wall))
+        peaks.append(float(peak_kib) * 1024 / 1e9)
+    return Measured(what, statistics.median(walls), max(peaks), bar)
 
 
 def model_load(repeats: int) -> Measured:
