@@ -230,7 +230,10 @@ def test_contour_answers_in_words(contour: Run, ct: Path, tmp_path: Path) -> Non
 def test_contour_as_json_has_stable_keys(contour: Run, ct: Path, tmp_path: Path) -> None:
     (ct / "notes.txt").touch()
     content = json.loads(contour(ct, "--json", "--organs", "Brainstem, Parotid_L").out)
-    assert list(content) == ["name", "model", "output", "report", "volumes_ml", "findings", "seconds"]
+    made = ["name", "rtseg", "model", "model_sha256", "compute", "ct_series_uid", "structure_set_uid"]
+    assert list(content) == [*made, "output", "report", "volumes_ml", "findings", "seconds"]
+    assert content["ct_series_uid"] == dcmread(next(ct.glob("*.dcm"))).SeriesInstanceUID
+    assert content["structure_set_uid"] == dcmread(tmp_path / "RS.dcm").SOPInstanceUID
     assert list(content["volumes_ml"]) == ["Brainstem", "Parotid_L"]
     assert content["output"] == str(tmp_path / "RS.dcm")
     assert content["report"] is None

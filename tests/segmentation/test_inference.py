@@ -67,7 +67,7 @@ def test_an_even_answer_has_no_seams(size: tuple[int, int, int]) -> None:
 def test_windows_in_half_precision_are_blended_in_full() -> None:
     class Half(nn.Module):
         def forward(self, image: Tensor) -> Tensor:
-            return torch.full((1, 3, *image.shape[2:]), 0.3, dtype=torch.bfloat16)
+            return torch.full((len(image), 3, *image.shape[2:]), 0.3, dtype=torch.bfloat16)
 
     logits = segment_logits(scan(13, 37, 29), segmenter(Half()))
     # 0.3 in eight bits is 154 / 512
