@@ -1,6 +1,6 @@
 """How the model `head_neck` is made: pack, train, bundle, judge on the validation patients through DICOM, write the card.
 
-    python pipelines/head_neck.py CASES WORK --bundle DIR --version 0.1 [--budget 2h]
+    python pipelines/head_neck.py CASES WORK --bundle DIR --version 0.1 [--budget 2h] [--others CT.nii.gz ...]
 
 CASES is the OpenKBP tree with index.csv (docs/cases.md). Packing is skipped if WORK has it, training goes on from its last
 checkpoint; bundle, judging and card are made anew each time, and the bundle at DIR is replaced.
@@ -24,9 +24,10 @@ from rtseg import __version__
 from rtseg.cli.terminal import seconds
 from rtseg.data import Case, axial, find_cases, squared
 from rtseg.dicom import Patient, write_ct_series
-from rtseg.jobs.contour import ContourOrder, Stopwatch, contour_series
+from rtseg.jobs.contour import ContourOrder, Stopwatch, contour, contour_series
 from rtseg.jobs.demo import compare
 from rtseg.jobs.make_bundle import BundleOrder, make_bundle
+from rtseg.jobs.nifti_ct import read_nifti_ct
 from rtseg.jobs.pack_data import pack_data
 from rtseg.jobs.train_segmentation import TrainOrder, train_segmentation
 from rtseg.systems import Bundle, load_bundle, verify_bundle, write_card
@@ -39,13 +40,18 @@ CARD = Path(__file__).with_name("head_neck_card.md")
 OUTCOMES = {(True, True): "found", (True, False): "missed", (False, True): "false organ", (False, False): "true absence"}
 """By whether the organ is there and whether it was drawn (METRICS, absent organs)."""
 
+WRONG_REGION = "wrong_region"
+
 PAUSE_S = 600.0
 """Longer silence in a training's log is a pause, not training."""
 
 
 @dataclass(frozen=True)
 class Judged:
-    """One organ of one patient: volumes are of the automatic contour; no figure where METRICS leaves it blank."""
+    """One organ of one patient: volumes are of the automatic contour; no figure where METRICS leaves it blank.
+
+    findings: kinds of finding about the organ or the scan, separated by blanks.
+    """
 
     patient: str
     organ: str
@@ -53,6 +59,7 @@ class Judged:
     hd95_mm: float | None
     volume_ml: float
     outcome: str
+    findings: str
 
 
 def judge(cases: Iterable[Case], model: Bundle) -> list[Judged]:
@@ -69,8 +76,25 @@ def judge(cases: Iterable[Case], model: Bundle) -> list[Judged]:
         print(case.name, {organ: round(figures.dsc or 0, 2) for organ, figures in agreement.items()}, *odd, flush=True)
         for organ, figures in agreement.items():
             volume, there = result.volumes_ml[organ], not case.structures[organ].is_empty
-            rows.append(Judged(case.name, organ, figures.dsc, figures.hd95_mm, volume, OUTCOMES[there, volume > 0]))
+            kinds = " ".join(finding.kind for finding in result.findings if finding.organ in (organ, None))
+            rows.append(Judged(case.name, organ, figures.dsc, figures.hd95_mm, volume, OUTCOMES[there, volume > 0], kinds))
     return rows
+
+
+def told_apart(others: Sequence[Path], rows: Sequence[Judged], model: Bundle) -> str:
+    """How often the finding ``wrong_region`` came on scans of other regions and on the validation patients, in words."""
+    patients = {row.patient for row in rows}
+    false = {row.patient for row in rows if WRONG_REGION in row.findings.split()}
+    words = f"on {len(false)} of the {len(patients)} validation patients"
+    if not others:
+        return words
+    found = 0
+    for file in others:
+        findings = contour(read_nifti_ct(file), model).findings
+        found += any(finding.kind == WRONG_REGION for finding in findings)
+        print(file.parent.name, file.name, sorted({finding.kind for finding in findings}), flush=True)
+    sets = ", ".join(sorted({file.parent.name for file in others}))
+    return f"on {found} of {len(others)} scans of other regions ({sets}), {words}"
 
 
 def write_rows(rows: Sequence[Judged], file: Path) -> None:
@@ -104,8 +128,8 @@ def table(rows: Sequence[Judged], organs: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def card(model: Bundle, rows: Sequence[Judged], hardware: str, hours: str) -> str:
-    """The bundle's card, its table made from the rows just judged."""
+def card(model: Bundle, rows: Sequence[Judged], made: dict[str, str]) -> str:
+    """The bundle's card, its table made from the rows just judged; made: hardware, hours and regions, in words."""
     return CARD.read_text(encoding="utf-8").format(
         name=model.about.name,
         version=model.about.version,
@@ -113,8 +137,7 @@ def card(model: Bundle, rows: Sequence[Judged], hardware: str, hours: str) -> st
         rtseg=__version__,
         table=table(rows, model.task.organs),
         patients=len({row.patient for row in rows}),
-        hardware=hardware,
-        hours=hours,
+        **made,
     )
 
 
@@ -143,6 +166,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--run", default="head_neck", help="name of the run folder in WORK")
     parser.add_argument("--budget", help="end the training cleanly after this time, as in 2h")
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--others", type=Path, nargs="*", default=[], help="CTs of other regions: is that noticed?")
     return parser.parse_args()
 
 
@@ -161,7 +185,8 @@ def main() -> None:
     model = load_bundle(asked.bundle, choose_compute(asked.threads))
     rows = judge((case.read() for case in find_cases(asked.cases) if case.split == "validation"), model)
     write_rows(rows, asked.work / f"validation_{asked.version}.csv")
-    write_card(asked.bundle, card(model, rows, f"{processor()}, {model.segmenter.compute.words}", hours(run)))
+    made = {"hardware": f"{processor()}, {model.segmenter.compute.words}", "hours": hours(run)}
+    write_card(asked.bundle, card(model, rows, made | {"regions": told_apart(asked.others, rows, model)}))
     print(table(rows, model.task.organs))
 
 
