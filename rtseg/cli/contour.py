@@ -69,7 +69,7 @@ def _contour(order: ContourOrder, model: str, threads: int | None) -> ContourRes
 def answer_result(result: ContourResult) -> None:
     """Organs with volumes, findings, timings and where things lie."""
     answer(f"{result.name}, model {result.model}")
-    table(("organ", "ml"), [(name, f"{ml:.1f}") for name, ml in result.volumes_ml.items()])
+    table(("organ", "ml"), [(name, f"{ml:.1f}" if ml else "not found") for name, ml in result.volumes_ml.items()])
     answer_findings(result.findings)
     answer("seconds: " + ", ".join(f"{step} {s:.1f}" for step, s in result.timings.items()))
     answer(f"written: {result.output}")

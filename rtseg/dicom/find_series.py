@@ -117,7 +117,9 @@ def _files(folder: Path) -> list[Path]:
     if not folder.exists():
         raise InputError(f"{folder} does not exist: a folder with the CT images of one patient was expected")
     if not folder.is_dir():
-        raise InputError(f"{folder} is a file: name the folder that holds all slices of the CT, e.g. {folder.parent}")
+        raise InputError(
+            f"{folder} is a file: name the folder that holds all slices of the CT ({folder.resolve().parent}), or a NIfTI CT"
+        )
     found = []
     for parent, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rtseg.core import ConfigError, Contouring, GeometryError, StructureSet
+from rtseg.core import ConfigError, Contouring, GeometryError, InputError, StructureSet
 from rtseg.dicom import Maker, PlanningCT, read_planning_ct
 from rtseg.dicom.stack import largest_gap
 from rtseg.imaging import Prepared, prepare, restore, restore_mask
@@ -20,6 +20,9 @@ from rtseg.systems import Bundle
 
 __all__ = ["ContourOrder", "ContourResult", "Stopwatch", "contour", "contour_series"]
 
+FIRST = ("wrong_region", "sides", "not_hu")
+"""Kinds of finding that put every contour in doubt: told before all others."""
+
 BODY = "External"
 """TG-263 name of the body's outline."""
 
@@ -29,7 +32,8 @@ def contour(ct: PlanningCT, model: Bundle, *, body: bool = False) -> Contouring:
     ready = prepare(ct.volume, model.preparation)
     seen = segment(ready, model.segmenter)
     organs = tidy(restore(seen, ready), model.rules)
-    findings = (*ct.findings, *review(organs, seen, model.limits))
+    noticed = (*ct.findings, *review(organs, seen, model.limits))
+    findings = tuple(sorted(noticed, key=lambda finding: finding.kind not in FIRST))
     return Contouring(_with_body(organs, ready) if body else organs, None, findings)
 
 
@@ -46,6 +50,7 @@ def contour_series(order: ContourOrder, model: Bundle, watch: Stopwatch) -> Cont
     with watch.step("contour"):
         made = contour(ct, model, body=order.body)
     organs = made.structures.subset(wanted)
+    _must_hold_an_organ(organs, made, order)
     with watch.step("write and read back"):
         uid, about_writing = write_organs(organs, ct, order, maker)
     about_organs = (finding for finding in made.findings if finding.organ is None or finding.organ in wanted)
@@ -68,6 +73,17 @@ def contour_series(order: ContourOrder, model: Bundle, watch: Stopwatch) -> Cont
         return result
     with watch.step("report"):
         return replace(result, report=write_page(result, order.report, model))
+
+
+def _must_hold_an_organ(organs: StructureSet, made: Contouring, order: ContourOrder) -> None:
+    """A structure set without a contour cannot be written: say what was noticed instead. Masks may be empty."""
+    if order.is_nifti or any(not organs[name].is_empty for name in organs):
+        return
+    noticed = " ".join(finding.words for finding in made.findings if finding.organ is None or finding.organ in organs)
+    raise InputError(
+        f"{order.source}: none of {', '.join(organs)} was found, so there is nothing to write. {noticed} "
+        "Is this a CT of the model's region, in HU? `rtseg check` tells what it is."
+    )
 
 
 def _read(order: ContourOrder) -> PlanningCT:

@@ -66,5 +66,5 @@ def _pieces(name: str, seen: Probabilities, index: int, limits: Limits) -> list[
     if large < 2:
         return []
     others = ", ".join(f"{ml:.1f}" for ml in sizes[1:large])
-    words = f"{name} was seen in {large} pieces; the largest ({sizes[0]:.1f} ml) was kept, the others ({others} ml) left out."
+    words = f"{name} was seen in {large} pieces; the largest was kept, {others} ml (on the model's grid) left out."
     return [Finding("pieces", words, name, float(large), 1.0)]

@@ -313,7 +313,7 @@ def test_an_empty_folder_a_missing_one_and_a_file(series: list[Path], tmp_path: 
         read_planning_ct(tmp_path / "empty")
     with pytest.raises(InputError, match="does not exist"):
         read_planning_ct(tmp_path / "nowhere")
-    with pytest.raises(InputError, match=r"CT0001.dcm is a file: name the folder .*, e.g. .*ct"):
+    with pytest.raises(InputError, match=r"CT0001.dcm is a file: name the folder .*ct\), or a NIfTI CT"):
         read_planning_ct(series[0])
 
 

@@ -125,6 +125,13 @@ def test_an_organ_that_is_not_found_is_told_and_left_out(ball_model: Bundle, tmp
     assert [roi.ROIName for roi in dcmread(tmp_path / "rs.dcm").StructureSetROISequence] == ["Parotid_L", "Parotid_R"]
 
 
+def test_where_nothing_was_found_the_findings_are_told(ball_model: Bundle, tmp_path: Path) -> None:
+    order = ContourOrder(ball_ct(tmp_path / "ct", SQUARE, missing="Brainstem"), tmp_path / "rs.dcm", organs=("Brainstem",))
+    with pytest.raises(InputError, match=r"none of Brainstem was found.*Brainstem was not found on this scan.*rtseg check"):
+        run(order, ball_model)
+    assert held(tmp_path) == ["ct"]
+
+
 def test_an_unknown_organ_is_named_with_those_that_exist(ct: Path, ball_model: Bundle, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="has no Liver; it has Parotid_L, Parotid_R, Brainstem"):
         run(ContourOrder(ct, tmp_path / "rs.dcm", organs=("Brainstem", "Liver")), ball_model)
