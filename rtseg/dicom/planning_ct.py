@@ -15,7 +15,7 @@ class SliceIdentity:
     """One image of the series, as an RTSTRUCT refers to it.
 
     position_text: the three numbers of ImagePositionPatient as the file spells them, so that a contour's
-    plane is the slice's own and nobody's rounding. frame is the 1-based frame of a multi-frame image, else None.
+    plane is the slice's own, rounded once, when it is written. frame is the 1-based frame of a multi-frame image, else None.
     """
 
     sop_class_uid: str
@@ -29,7 +29,7 @@ class SliceIdentity:
 class SeriesIdentity:
     """Everything of a CT series that an RTSTRUCT copies or refers to.
 
-    header holds the patient, study, frame-of-reference and equipment attributes of the first slice, verbatim
+    header holds the patient, study, frame-of-reference and institution attributes of the first slice, verbatim
     (RTSTRUCT.md 2.5: charset, patient, study, de-identification, InstitutionName, PositionReferenceIndicator).
     slices stand in the order of the volume's slices; series_number is the CT's, as the file spells it, empty if it has none.
     """

@@ -79,9 +79,10 @@ def _must_hold_an_organ(organs: StructureSet, made: Contouring, order: ContourOr
     """A structure set without a contour cannot be written: say what was noticed instead. Masks may be empty."""
     if order.is_nifti or any(not organs[name].is_empty for name in organs):
         return
-    noticed = " ".join(finding.words for finding in made.findings if finding.organ is None or finding.organ in organs)
+    about = (finding for finding in made.findings if finding.organ is None or finding.organ in organs)
+    noticed = "; ".join(finding.words.rstrip(".") for finding in about)
     raise InputError(
-        f"{order.source}: none of {', '.join(organs)} was found, so there is nothing to write. {noticed} "
+        f"{order.source}: none of {', '.join(organs)} was found, so there is nothing to write. {noticed}. "
         "Is this a CT of the model's region, in HU? `rtseg check` tells what it is."
     )
 

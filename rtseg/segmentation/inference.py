@@ -34,7 +34,7 @@ WINDOWS_AT_ONCE = 2
 
 
 def segment(ready: Prepared, segmenter: Segmenter) -> Probabilities:
-    """Each organ's probability on the working grid; zero outside the body box by construction of ``ready``."""
+    """Each organ's probability on the working grid of ``ready``, which is no larger than the body's box."""
     hu = torch.from_numpy(ready.volume.array)[None, None].float()
     logits = segment_logits(hu.to(segmenter.compute.device), segmenter)
     return Probabilities(segmenter.organs, torch.sigmoid(logits)[0].cpu().numpy(), ready.volume.geometry)

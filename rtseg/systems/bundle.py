@@ -129,7 +129,7 @@ def verify_bundle(folder: Path) -> str:
 
 
 def write_bundle(folder: Path, parts: Parts) -> Path:
-    """Write a bundle into a new folder; weights are kept in half precision, which changes no contour to speak of.
+    """Write a bundle into a new folder; weights are kept in half precision.
 
     Raises OutputError if the folder holds something.
     """

@@ -22,7 +22,8 @@ Array = NDArray[np.float64]
 class Augmentation:
     """How far a patch may differ from the scan. All zero: nothing is changed.
 
-    turn_deg     largest rotation about each patient axis; scale: largest change of size, common and per axis (half)
+    turn_deg     largest rotation about the slice axis, half of it about the others
+    scale        largest change of size, common to all axes; half of it more for each axis
     mirror       probability of a left-right flip; the organs of a pair change places with it
     hu_shift     standard deviation of an added constant, HU; hu_scale: of a factor about 1
     noise_hu     largest standard deviation of white noise; blur: probability of a 3-voxel smoothing in plane
