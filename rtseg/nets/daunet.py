@@ -25,6 +25,7 @@ class DAUNet:
     fold              voxels (slices, rows, columns) folded into channels before the first convolution
     channels          features of each level, finest first; each further level halves the grid
     fine_channels     features of the last stage on the full grid
+    fine_residual     that stage is a residual block, not one convolution
     attention         gates on the long skips
     deep_supervision  a head at every decoder level, used in training only
     """
@@ -32,6 +33,7 @@ class DAUNet:
     fold: tuple[int, int, int] = (2, 2, 2)
     channels: tuple[int, ...] = (48, 96, 144, 144)
     fine_channels: int = 16
+    fine_residual: bool = False
     attention: bool = True
     deep_supervision: bool = True
 
@@ -61,7 +63,8 @@ class AttentionUNet(nn.Module):
         )
         self.decoders = nn.ModuleList(UpBlock(below, width, options.attention) for width, below in pairwise(widths))
         self.unfold = nn.Conv3d(widths[0], options.fine_channels * fold[0] * fold[1] * fold[2], 1)
-        self.fine = ConvNorm(options.fine_channels + inputs, options.fine_channels)
+        fine = ResidualBlock if options.fine_residual else ConvNorm
+        self.fine = fine(options.fine_channels + inputs, options.fine_channels)
         self.head = nn.Conv3d(options.fine_channels, outputs, 1)
         levels = len(widths) - 1 if options.deep_supervision else 0
         self.deep_heads = nn.ModuleList(nn.Conv3d(width, outputs, 1) for width in widths[:levels])

@@ -65,12 +65,17 @@ def configuration(training: Training, data: str) -> dict[str, Any]:
 
 @dataclass(frozen=True, eq=False)
 class Nets:
-    """The networks of a run by name, their optimizer, and the precision they run in."""
+    """The networks of a run by name, their optimizer, and the precision they run in.
+
+    levels, loss: the segmenter's logits at every level and the loss of them, made quick for the device.
+    """
 
     segmenter: nn.Module
     average: nn.Module
     optimizer: torch.optim.Optimizer
     compute: Compute
+    levels: Callable[[Tensor], list[Tensor]]
+    loss: Callable[[list[Tensor], Batch, Tensor], Tensor]
 
     @property
     def by_name(self) -> dict[str, nn.Module]:
@@ -94,29 +99,32 @@ def train(training: Training, cases: Sequence[PackedCase], run: Run, compute: Co
     nets = _nets(training, learn, compute)
     schedule, voxels = training.schedule, _mean_voxels(learn).to(compute.device)
     step = _resume(run, nets)
+    start, since = time.perf_counter(), step
 
     while step < schedule.steps and not run.is_over_budget:
-        start = time.perf_counter()
         random = np.random.default_rng((training.seed, step))
         draws = draw(learn, training.sampling, random)
         batch = cut(learn, draws, training.sampling.patch, training.augmentation, training.mirrored, random)
-        loss, norm = descend(nets, batch, training, training.positives.weights(voxels, step), step)
+        shown = descend(nets, batch, training, training.positives.weights(voxels, step), step)
         follow(nets.average, nets.segmenter, schedule.ema, step)
         step += 1
 
+        is_judged = bool(judge) and (step % schedule.validate_every == 0 or step == schedule.steps)
+        is_saved = run.is_save_due
+        if step % schedule.log_every == 0 or is_judged or is_saved:
+            loss, norm = _sound(shown, step)  # waits for the device: not in every step
         if step % schedule.log_every == 0:
-            figures = {
-                "loss": loss,
-                "gradient_norm": norm,
-                "rate": schedule.rate_at(step - 1),
-                "seconds": time.perf_counter() - start,
-            }
+            rate, seconds = schedule.rate_at(step - 1), (time.perf_counter() - start) / (step - since)
+            figures = {"loss": loss, "gradient_norm": norm, "rate": rate, "seconds": seconds}
             run.log(step, figures)
             progress(step, figures)
-        if judge and (step % schedule.validate_every == 0 or step == schedule.steps):
+            start, since = time.perf_counter(), step
+        if is_judged:
             progress(step, validate(nets, judge, training, run, step))
-        if run.is_save_due:
+        if is_saved:
             run.save(_checkpoint(nets, step))
+    if step > since:
+        _sound(shown, step)
     if judge and run.best() is None:
         progress(step, validate(nets, judge, training, run, step))
     run.save(_checkpoint(nets, step))
@@ -136,29 +144,34 @@ def must_show(cases: Sequence[PackedCase], organs: Sequence[str]) -> None:
         )
 
 
-def descend(nets: Nets, batch: Batch, training: Training, positives: Tensor, step: int) -> tuple[float, float]:
-    """One step of the optimizer; returns the loss and the gradient's norm before clipping.
+def descend(nets: Nets, batch: Batch, training: Training, positives: Tensor, step: int) -> Tensor:
+    """One step of the optimizer; returns the loss and the gradient's norm before clipping, (2,), on the device.
 
-    Raises ConfigError, and leaves the weights as they are, if either is no number.
+    A step whose loss or gradient is no number makes every weight none: no later step can hide it.
     """
     nets.segmenter.train()
     for group in nets.optimizer.param_groups:
         group["lr"] = training.schedule.rate_at(step)
     image = through_windows(batch.hu, training.windows_hu).contiguous(memory_format=torch.channels_last_3d)
     with nets.compute.autocast():
-        levels = nets.segmenter.forward_deep(image)  # type: ignore[operator]
-    loss = deep_loss(levels, batch, positives)
+        levels = nets.levels(image)
+    loss = nets.loss(levels, batch, positives)
     nets.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     norm = nn.utils.clip_grad_norm_(nets.segmenter.parameters(), training.schedule.clip)
-    shown = float(loss.detach()), float(norm)
-    if not all(map(math.isfinite, shown)):
+    nets.optimizer.step()
+    return torch.stack([loss.detach(), norm.detach()])
+
+
+def _sound(shown: Tensor, step: int) -> tuple[float, float]:
+    """Loss and gradient's norm. Raises ConfigError if either is no number: nothing of it may be kept."""
+    loss, norm = shown.tolist()
+    if not math.isfinite(loss) or not math.isfinite(norm):
         raise ConfigError(
-            f"the training broke down in step {step + 1}: loss {shown[0]}, gradient {shown[1]}. Its last checkpoint stays. "
+            f"the training broke down by step {step}: loss {loss}, gradient {norm}. Its last checkpoint stays. "
             "Try a lower segmentation.schedule.rate or a longer warmup in a system of your own, in a new run folder"
         )
-    nets.optimizer.step()
-    return shown
+    return loss, norm
 
 
 def validate(nets: Nets, cases: Sequence[Resident], training: Training, run: Run, step: int) -> dict[str, float]:
@@ -194,8 +207,10 @@ def _nets(training: Training, learn: Sequence[Resident], compute: Compute) -> Ne
     net.start_from_frequencies(_frequencies(learn))
     net = net.to(compute.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     average = copy.deepcopy(net).requires_grad_(False)
-    optimizer = torch.optim.AdamW(net.parameters(), lr=training.schedule.rate, weight_decay=training.schedule.weight_decay)
-    return Nets(net, average, optimizer, compute)
+    how = training.schedule
+    fused = compute.device.type == "cuda"
+    optimizer = torch.optim.AdamW(net.parameters(), lr=how.rate, weight_decay=how.weight_decay, fused=fused)
+    return Nets(net, average, optimizer, compute, compute.compiled(net.forward_deep), compute.compiled(deep_loss))
 
 
 def _resume(run: Run, nets: Nets) -> int:

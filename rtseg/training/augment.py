@@ -27,6 +27,9 @@ class Augmentation:
     mirror       probability of a left-right flip; the organs of a pair change places with it
     hu_shift     standard deviation of an added constant, HU; hu_scale: of a factor about 1
     noise_hu     largest standard deviation of white noise; blur: probability of a 3-voxel smoothing in plane
+    coarse       probability of a scan of half the resolution
+    shell        probability of bits of matter on the skin, as mask, head-rest and couch leave them
+    seam         probability of another patient's slices above or below a cut; nothing is known of organs there
     """
 
     turn_deg: float = 0.0
@@ -36,6 +39,9 @@ class Augmentation:
     hu_scale: float = 0.0
     noise_hu: float = 0.0
     blur: float = 0.0
+    coarse: float = 0.0
+    shell: float = 0.0
+    seam: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +74,9 @@ def cut(
     """
     parts = [_cut_one(cases[d.case], d, patch, augmentation, mirrored, random) for d in draws]
     hu, organs, known = (torch.cat(p) for p in zip(*parts, strict=True))
-    return Batch(_intensity(hu, augmentation, random), organs, known)
+    looks = Looks(hu.shape[0], hu.device, random)
+    hu = _intensity(_with_shell(hu, augmentation.shell, looks), augmentation, looks)
+    return _with_seams(Batch(hu, organs, known), augmentation.seam, looks)
 
 
 def _cut_one(
@@ -83,7 +91,7 @@ def _cut_one(
     matrix, flip = _transform(augmentation, random)
     box = _touched(case, draw, patch, matrix)
     start, size = np.array([side.start for side in box]), np.array([side.stop - side.start for side in box], dtype=np.float64)
-    grid = _sampling_grid(patch, matrix, np.array(draw.centre) - start, size).to(device)
+    grid = _sampling_grid(patch, matrix, np.array(draw.centre) - start, size, device)
     whole = (slice(None), *box)
     image = torch.cat([case.ct[whole].float() - AIR_HU, case.organs[whole].float() / SHARES, _known_slices(case)[whole]])
     values = functional.grid_sample(image[None], grid, mode="bilinear", padding_mode="zeros", align_corners=False)
@@ -130,30 +138,90 @@ def _transform(augmentation: Augmentation, random: np.random.Generator) -> tuple
     return matrix @ np.diag([1.0, 1.0, -1.0 if flip else 1.0]), flip
 
 
-def _sampling_grid(patch: tuple[int, int, int], matrix: Array, centre: Array, size: Array) -> Tensor:
+def _sampling_grid(patch: tuple[int, int, int], matrix: Array, centre: Array, size: Array, device: torch.device) -> Tensor:
     """(1, d, h, w, 3) coordinates for grid_sample: x, y, z in -1..1 over the outer faces of the part that is read."""
     to_unit = np.diag(2.0 / size)
-    theta = to_unit @ matrix
+    turn = to_unit @ matrix @ np.diag(np.array(patch) / 2)
     offset = to_unit @ centre - 1
-    axes = [torch.arange(n, dtype=torch.float32) + 0.5 - n / 2 for n in patch]
-    places = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)  # (d, h, w, 3) as slice, row, column
-    unit = places @ torch.from_numpy(theta.T.astype(np.float32)) + torch.from_numpy(offset.astype(np.float32))
-    return unit.flip(-1)[None]
+    theta = torch.as_tensor(np.column_stack([turn[::-1, ::-1], offset[::-1]]), dtype=torch.float32)  # x, y, z
+    return functional.affine_grid(theta[None].to(device), [1, 1, *patch], align_corners=False)
 
 
-def _intensity(hu: Tensor, augmentation: Augmentation, random: np.random.Generator) -> Tensor:
-    """Scanner differences: calibration, noise, kernel. Air stays air."""
-    count = hu.shape[0]
-    factors = torch.as_tensor(1 + random.normal(size=count) * augmentation.hu_scale, dtype=torch.float32, device=hu.device)
-    shifts = torch.as_tensor(random.normal(size=count) * augmentation.hu_shift, dtype=torch.float32, device=hu.device)
-    sigma = torch.as_tensor(random.uniform(size=count) * augmentation.noise_hu, dtype=torch.float32, device=hu.device)
-    blurred = torch.as_tensor(random.random(count) < augmentation.blur, device=hu.device)
-    seed = int(random.integers(2**31))
+class Looks:
+    """Random figures of a batch, one per patch, and random fields on its device."""
+
+    def __init__(self, count: int, device: torch.device, random: np.random.Generator) -> None:
+        self.count, self.device, self.random = count, device, random
+        self._fields = torch.Generator(device).manual_seed(int(random.integers(2**31)))
+
+    def normal(self, spread: float) -> Tensor:
+        """(b, 1, 1, 1, 1) normal figures."""
+        return self._each(self.random.normal(size=self.count) * spread)
+
+    def uniform(self, low: float, high: float) -> Tensor:
+        """(b, 1, 1, 1, 1) uniform figures."""
+        return self._each(self.random.uniform(low, high, self.count))
+
+    def chosen(self, probability: float) -> Tensor:
+        """(b, 1, 1, 1, 1) bool: which patches are meant."""
+        return self._each(self.random.random(self.count)) < probability
+
+    def field(self, shape: Sequence[int]) -> Tensor:
+        """White noise of standard deviation 1."""
+        return torch.randn(list(shape), generator=self._fields, device=self.device)
+
+    def _each(self, values: Array) -> Tensor:
+        return torch.as_tensor(values, dtype=torch.float32, device=self.device).view(-1, 1, 1, 1, 1)
+
+
+def _intensity(hu: Tensor, augmentation: Augmentation, looks: Looks) -> Tensor:
+    """Scanner differences: calibration, noise, kernel, resolution. Air stays air."""
     body = hu > AIR_HU + 1
     if augmentation.blur > 0:
         smooth = functional.avg_pool3d(hu, (1, 3, 3), stride=1, padding=(0, 1, 1), count_include_pad=False)
-        hu = torch.where(blurred.view(-1, 1, 1, 1, 1), 0.5 * (hu + smooth), hu)
-    noise = torch.randn(hu.shape, generator=torch.Generator().manual_seed(seed)).to(hu.device)
-    shape = (-1, 1, 1, 1, 1)
-    changed = hu * factors.view(shape) + shifts.view(shape) + noise * sigma.view(shape)
+        hu = torch.where(looks.chosen(augmentation.blur), 0.5 * (hu + smooth), hu)
+    if augmentation.coarse > 0:
+        half = functional.avg_pool3d(hu, 2, ceil_mode=True, count_include_pad=False)
+        coarse = functional.interpolate(half, size=hu.shape[2:], mode="trilinear", align_corners=False)
+        hu = torch.where(looks.chosen(augmentation.coarse), coarse, hu)
+    noise = looks.field(hu.shape) * looks.uniform(0, augmentation.noise_hu)
+    changed = hu * (1 + looks.normal(augmentation.hu_scale)) + looks.normal(augmentation.hu_shift) + noise
     return torch.where(body, changed, hu)
+
+
+SHELL_HU = (-900.0, 300.0)
+"""Between what foam and a hard mask come to on the working grid, where they fill part of a voxel."""
+
+
+def _with_shell(hu: Tensor, probability: float, looks: Looks) -> Tensor:
+    """Patches of a layer, one or two voxels thick, on the outer skin: what is left of foreign matter within the body's margin."""
+    if probability == 0:
+        return hu
+    air = hu <= AIR_HU + 1
+    outside = _grown(_grown((~air).float(), 5) < 0.5, 5) & air  # opened: airways are no outside
+    thick = looks.chosen(0.5)
+    skin = torch.where(thick, _grown(hu > -500, 5), _grown(hu > -500, 3)) & outside
+    patches = functional.interpolate(looks.field((hu.shape[0], 1, 3, 4, 4)), size=hu.shape[2:], mode="trilinear")
+    matter = looks.uniform(*SHELL_HU) + 100 * looks.field(hu.shape)
+    return torch.where(skin & (patches > looks.uniform(-0.5, 1)) & looks.chosen(probability), matter.clamp(min=AIR_HU), hu)
+
+
+def _grown(mask: Tensor, width: int) -> Tensor:
+    """A mask made wider in plane."""
+    return functional.max_pool3d(mask.float(), (1, width, width), stride=1, padding=(0, width // 2, width // 2)) > 0.5
+
+
+def _with_seams(batch: Batch, probability: float, looks: Looks) -> Batch:
+    """Some patches go on, above or below a cut in their outer third, with slices of the next patient of the batch."""
+    count, depth = batch.hu.shape[0], batch.hu.shape[2]
+    if probability == 0 or count == 1:
+        return batch
+    chosen, above = looks.random.random((2, count)) < np.array([[probability], [0.5]])
+    width = looks.random.integers(1, max(2, depth // 3), count)
+    first = np.where(chosen & above, depth - width, depth)
+    end = np.where(chosen & ~above, width, 0)
+    slices = np.arange(depth)
+    beyond = (slices < end[:, None]) | (slices >= first[:, None])
+    other = torch.as_tensor(beyond, device=batch.hu.device).view(count, 1, depth, 1, 1)
+    hu = torch.where(other, batch.hu.roll(1, 0), batch.hu)
+    return Batch(hu, batch.organs * ~other, batch.known & ~other)

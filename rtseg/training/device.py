@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import nn
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 WORTH = 1.1
 """bf16 is taken only if it is this much quicker: below, its rounding is not worth it."""
@@ -22,6 +26,10 @@ class Compute:
     def autocast(self) -> torch.autocast:
         """The context in which networks run."""
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision is torch.bfloat16)
+
+    def compiled(self, function: Function) -> Function:
+        """The function as one kernel after the other on a GPU, where launching single operations takes longer than they do."""
+        return cast(Function, torch.compile(function)) if self.device.type == "cuda" else function
 
     @property
     def words(self) -> str:
@@ -43,6 +51,7 @@ def choose_compute(threads: int | None = None) -> Compute:
         torch.set_num_threads(threads)
     device = torch.device("cuda") if torch.cuda.is_available() else torch.device("cpu")
     if device.type == "cuda":
+        torch.backends.cudnn.benchmark = True  # a training's patches are all of one size
         quick = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
         quick = seconds(device, torch.float32) > WORTH * seconds(device, torch.bfloat16)

@@ -188,7 +188,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_leaves_the_last_checkpoint(t
     wild = replace(TRAINING, schedule=replace(TRAINING.schedule, rate=1e30, warmup=0, clip=1e30))
     (tmp_path / "configuration.json").unlink()
 
-    with pytest.raises(ConfigError, match=r"broke down in step \d+: loss .*nan.*Try a lower segmentation\.schedule\.rate"):
+    with pytest.raises(ConfigError, match=r"broke down by step \d+: loss .*nan.*Try a lower segmentation\.schedule\.rate"):
         run_in(tmp_path, wild)
     assert {file.name: file.read_bytes() for file in tmp_path.glob("step_*")} == before
     assert json.loads((tmp_path / "last.json").read_text()) == {"step": 0}
