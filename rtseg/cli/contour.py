@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rtseg.cli.terminal import answer, answer_findings, answer_json, exit_strictly, say, steps, table
-from rtseg.core import RtsegError
+from rtseg.core import Confidence, RtsegError
 
 if TYPE_CHECKING:
     from rtseg.jobs.contour_order import ContourOrder, ContourResult
@@ -67,12 +67,24 @@ def _contour(order: ContourOrder, model: str, threads: int | None) -> ContourRes
 
 
 def answer_result(result: ContourResult) -> None:
-    """Organs with volumes, findings, timings and where things lie."""
+    """Organs with volumes and, where the model is calibrated, predicted DSC; findings, timings and where things lie."""
     answer(f"{result.name}, model {result.model}")
-    table(("organ", "ml"), [(name, f"{ml:.1f}" if ml else "not found") for name, ml in result.volumes_ml.items()])
+    head = ["organ", "ml"]
+    rows = [[name, f"{ml:.1f}" if ml else "not found"] for name, ml in result.volumes_ml.items()]
+    if any(about.predicted_dsc is not None for about in result.confidence.values()):
+        head += ["predicted DSC", "9 of 10 above"]
+        rows = [[*row, *_predicted(result.confidence.get(row[0]))] for row in rows]
+    table(head, rows)
     answer_findings(result.findings)
     answer("seconds: " + ", ".join(f"{step} {s:.1f}" for step, s in result.timings.items()))
     answer(f"written: {result.output}")
     if result.report is not None:
         answer(f"report: {result.report}")
     say(REVIEW)
+
+
+def _predicted(about: Confidence | None) -> tuple[str, str]:
+    """Predicted DSC and its lower bound as printed; a dash each where there is none."""
+    if about is None or about.predicted_dsc is None or about.at_least is None:
+        return "-", "-"
+    return f"{about.predicted_dsc:.2f}", f"{about.at_least:.2f}"

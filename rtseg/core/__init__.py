@@ -1,6 +1,6 @@
 """The nouns of rtseg: grids, images, masks, structure sets, findings, errors. numpy only."""
 
-from rtseg.core.contouring import Contouring
+from rtseg.core.contouring import Confidence, Contouring
 from rtseg.core.errors import BundleError, ConfigError, GeometryError, InputError, OutputError, RtsegError
 from rtseg.core.finding import Finding
 from rtseg.core.geometry import AXIAL, Geometry
@@ -11,6 +11,7 @@ __all__ = [
     "AXIAL",
     "EMPTY",
     "BundleError",
+    "Confidence",
     "ConfigError",
     "Contouring",
     "Finding",

@@ -1,6 +1,7 @@
 """Images between grids: resampling, the body, and the way to a model's working grid and back."""
 
 from rtseg.imaging.body import body_mask
+from rtseg.imaging.continuity import Stretch, stretches
 from rtseg.imaging.prepare import (
     AIR_HU,
     Preparation,
@@ -18,10 +19,12 @@ __all__ = [
     "Preparation",
     "Prepared",
     "Probabilities",
+    "Stretch",
     "body_mask",
     "prepare",
     "resample",
     "restore",
     "restore_mask",
+    "stretches",
     "to_working_grid",
 ]

@@ -19,6 +19,15 @@ PIECE = 0.1
 TIP_ML = 5.0
 """Tissue outside the body mask up to this volume may be the tip of an ear or a nose."""
 
+PLATE_MM = 200.0
+"""What is at least so wide, the same in every slice and flat is a couch, however thick it is."""
+
+FLAT = 0.25
+"""A plate is no thicker, on average, than this share of its width; the part of a body that all slices share is thicker."""
+
+ALWAYS = 0.95
+"""Tissue in this share of the slices is the same in every slice: noise may take a voxel at the edge."""
+
 WITHIN_A_SLICE = np.array([np.zeros((3, 3)), [[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.zeros((3, 3))])
 """Voxels of a hole hang together through faces, in their own slice only."""
 
@@ -33,6 +42,7 @@ def body_mask(ct: Volume) -> Mask:
     Tissue is opened by THIN_MM in the axial plane, so that plates and shells part from the body; the largest
     piece (and others of its order) is kept, grown back within the tissue and filled slice by slice. This is done
     twice: the second time the body's own cavities count as tissue, so that no thin wall of theirs is taken for a shell.
+    A couch as thick as a body part is told by its shape.
     Raises GeometryError if the CT holds no tissue.
     """
     from scipy import ndimage
@@ -40,9 +50,26 @@ def body_mask(ct: Volume) -> Mask:
     tissue = ct.array > TISSUE_HU
     if not tissue.any():
         raise GeometryError(f"nothing in this CT is above {TISSUE_HU:g} HU: no body to be found; are the values HU?")
+    tissue &= ~_plates(tissue, ct.geometry.pixel_spacing)
     body = _thick_pieces(tissue, ct.geometry.pixel_spacing)
     body = _thick_pieces(tissue | _cavities(tissue, body), ct.geometry.pixel_spacing)
     return Mask(np.stack([ndimage.binary_fill_holes(plane) for plane in body]), ct.geometry)
+
+
+def _plates(tissue: NDArray[np.bool_], spacing_mm: tuple[float, float]) -> NDArray[np.bool_]:
+    """(rows, columns) wide and flat pieces that are in every slice that holds tissue; none if there is nothing else."""
+    from scipy import ndimage
+
+    shared = tissue[tissue.any(axis=(1, 2))].mean(axis=0) >= ALWAYS
+    labels, _ = ndimage.label(shared)
+    plates = np.zeros_like(shared)
+    for label, box in enumerate(ndimage.find_objects(labels), start=1):
+        piece = labels == label
+        width = (box[1].stop - box[1].start) * spacing_mm[1]
+        thickness = int(piece.sum()) * spacing_mm[0] * spacing_mm[1] / width
+        if width >= PLATE_MM and thickness <= FLAT * width:
+            plates |= piece
+    return plates if (tissue & ~plates).any() else np.zeros_like(plates)
 
 
 def _thick_pieces(tissue: NDArray[np.bool_], spacing_mm: tuple[float, float]) -> NDArray[np.bool_]:

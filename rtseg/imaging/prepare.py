@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from rtseg.core import AXIAL, EMPTY, Geometry, GeometryError, Mask, Structure, StructureSet, Volume, bounding_box
 from rtseg.imaging.body import body_mask, foreign_mask, grown
+from rtseg.imaging.continuity import Stretch
 from rtseg.imaging.resample import reach, resample
 
 AIR_HU = -1000.0
@@ -37,11 +38,14 @@ class Preparation:
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """A CT on the working grid (HU, cropped to the body), the body there, and the grid it came from."""
+    """A CT on the working grid (HU, cropped to the body), the body there, the grid it came from, and the couch, shell or
+    head-rest that was blanked beside the body.
+    """
 
     volume: Volume
     body: Mask
     source: Geometry
+    foreign: Mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,22 +61,34 @@ class Probabilities:
             raise GeometryError(f"probabilities {self.array.shape} do not fit {len(self.organs)} organs on {self.geometry.shape}")
 
 
-def prepare(ct: Volume, how: Preparation) -> Prepared:
+def prepare(ct: Volume, how: Preparation, stretch: Stretch | None = None) -> Prepared:
     """Average the CT onto the axial working grid, find the body, blank what lies outside it and its margin, crop to it.
 
     Works for any orientation of ``ct``: the working grid is axial in patient space (LPS), so that left is left.
-    Raises GeometryError if there is no body.
+    stretch: only these slices, on a working grid that does not move with the borders of the picture: they may be wide
+    enough for a couch, or not. Without it all slices, on a working grid amidst them. Raises GeometryError if there is no body.
     """
-    working = resample(_cut(ct, how.window_hu[1]), _working_grid(ct.geometry, how.spacing_mm), outside=AIR_HU)
+    if stretch is None:
+        grid = _working_grid(ct.geometry, how.spacing_mm)
+    else:
+        ct = _slices(ct, stretch)
+        grid = _fixed_grid(ct.geometry, how.spacing_mm)
+    working = resample(_cut(ct, how.window_hu[1]), grid, outside=AIR_HU)
     body = body_mask(working)
     near = grown(body, how.margin_mm)
     box = bounding_box(near.array)
     if box is None:
         raise GeometryError("no body was found in this CT")
-    grid = working.geometry.crop(*_start_and_shape(box))
-    shown = near.array & ~foreign_mask(working, body, near).array
-    hu = np.clip(np.where(shown[box], working.array[box], np.float32(AIR_HU)), *how.window_hu)
-    return Prepared(Volume(hu, grid), Mask(body.array[box], grid), ct.geometry)
+    cropped = working.geometry.crop(*_start_and_shape(box))
+    foreign = foreign_mask(working, body, near).array[box]
+    shown = near.array[box] & ~foreign
+    hu = np.clip(np.where(shown, working.array[box], np.float32(AIR_HU)), *how.window_hu)
+    return Prepared(Volume(hu, cropped), Mask(body.array[box], cropped), ct.geometry, Mask(foreign, cropped))
+
+
+def _slices(ct: Volume, stretch: Stretch) -> Volume:
+    geometry = ct.geometry.crop((stretch.first, 0, 0), (stretch.end - stretch.first, *ct.geometry.shape[1:]))
+    return Volume(ct.array[stretch.first : stretch.end], geometry)
 
 
 def _cut(ct: Volume, highest_hu: float) -> Volume:
@@ -122,6 +138,20 @@ def _working_grid(source: Geometry, spacing_mm: tuple[float, float, float]) -> G
     counts = np.maximum(1, np.ceil((high - low) / step - 1e-3)).astype(int)
     first = (low + high) / 2 - (counts - 1) * step / 2
     return Geometry.regular((int(counts[2]), int(counts[1]), int(counts[0])), spacing_mm, first, AXIAL)
+
+
+def _fixed_grid(source: Geometry, spacing_mm: tuple[float, float, float]) -> Geometry:
+    """The axial grid of this spacing that covers the source's box, its voxels on multiples of the spacing in patient space.
+
+    Slices are counted from the lower end of the source: where a scan begins is told by its slices, not by its borders.
+    """
+    corners = source.corners()
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    step = np.array(spacing_mm)[::-1]
+    zero = np.array([0.0, 0.0, low[2] + step[2] / 2])
+    first, last = np.floor((low - zero) / step + 0.5 + 1e-3), np.ceil((high - zero) / step - 0.5 - 1e-3)
+    counts = np.maximum(1, last - first + 1).astype(int)
+    return Geometry.regular((int(counts[2]), int(counts[1]), int(counts[0])), spacing_mm, zero + first * step, AXIAL)
 
 
 def _organ_box(image: Volume, onto: Geometry) -> Box | None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
-from rtseg.core import ConfigError, Contouring, GeometryError, InputError, StructureSet
+from rtseg.core import EMPTY, ConfigError, Contouring, Finding, Geometry, GeometryError, InputError, StructureSet
 from rtseg.dicom import Maker, PlanningCT, read_planning_ct
 from rtseg.dicom.stack import largest_gap
-from rtseg.imaging import Prepared, prepare, restore, restore_mask
+from rtseg.imaging import Prepared, Probabilities, Stretch, prepare, restore, restore_mask, stretches
 from rtseg.jobs.contour_order import ContourOrder, ContourResult
 from rtseg.jobs.contour_output import outputs_must_be_free, write_organs
 from rtseg.jobs.contour_report import write_page
 from rtseg.jobs.nifti_ct import read_nifti_ct
 from rtseg.jobs.stopwatch import Stopwatch
-from rtseg.segmentation.inference import segment
+from rtseg.segmentation.confidence import confidence
+from rtseg.segmentation.inference import recognised, segment
 from rtseg.segmentation.review import review
 from rtseg.segmentation.tidy import tidy
 from rtseg.systems import Bundle
@@ -29,12 +31,36 @@ BODY = "External"
 
 def contour(ct: PlanningCT, model: Bundle, *, body: bool = False) -> Contouring:
     """The model's organs on the CT's own grid (and the body, if asked for), with what a human should look at."""
-    ready = prepare(ct.volume, model.preparation)
-    seen = segment(ready, model.segmenter)
+    stretch, ready, seen = max(_looked_at(ct, model), key=lambda look: recognised(look[2]))
     organs = tidy(restore(seen, ready), model.rules)
-    noticed = (*ct.findings, *review(organs, seen, model.limits))
+    sure = confidence(organs, seen, model.limits.calibration)
+    noticed = (*ct.findings, *_left_out(stretch), *review(organs, seen, ready, sure, model.limits))
     findings = tuple(sorted(noticed, key=lambda finding: finding.kind not in FIRST))
-    return Contouring(_with_body(organs, ready) if body else organs, None, findings)
+    whole = _placed(organs, stretch.first, ct.volume.geometry)
+    return Contouring(_with_body(whole, prepare(ct.volume, model.preparation)) if body else whole, None, findings, sure)
+
+
+def _looked_at(ct: PlanningCT, model: Bundle) -> Iterator[tuple[Stretch, Prepared, Probabilities]]:
+    """Each stretch of the scan as a scan of its own: only one can be the model's region."""
+    for stretch in stretches(ct.volume, max(model.preparation.spacing_mm[1:])):
+        ready = prepare(ct.volume, model.preparation, stretch)
+        yield stretch, ready, segment(ready, model.segmenter)
+
+
+def _left_out(stretch: Stretch) -> tuple[Finding, ...]:
+    if not stretch.left_out:
+        return ()
+    words = (
+        f"{stretch.left_out} slices do not go on from the others (another scan, or copies of one slice): "
+        f"only slices {stretch.first + 1} to {stretch.end} were contoured."
+    )
+    return (Finding("broken_stack", words, None, float(stretch.left_out), 0.0),)
+
+
+def _placed(organs: StructureSet, first: int, geometry: Geometry) -> StructureSet:
+    """Organs of the slices from ``first`` on, on the grid of all slices."""
+    moved = {name: replace(organs[name], offset=(first + organs[name].offset[0], *organs[name].offset[1:])) for name in organs}
+    return StructureSet(geometry, {name: EMPTY if organ.is_empty else organ for name, organ in moved.items()})
 
 
 def contour_series(order: ContourOrder, model: Bundle, watch: Stopwatch) -> ContourResult:
@@ -64,6 +90,7 @@ def contour_series(order: ContourOrder, model: Bundle, watch: Stopwatch) -> Cont
         output=order.output,
         report=None,
         volumes_ml={name: organs.volume_ml(name) for name in organs},
+        confidence={name: made.confidence[name] for name in organs if name in made.confidence},
         findings=findings,
         timings=watch.seconds,
         ct=ct,

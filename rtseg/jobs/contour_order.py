@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rtseg import __version__
-from rtseg.core import Finding, StructureSet
+from rtseg.core import Confidence, Finding, StructureSet
 from rtseg.dicom import PlanningCT
 from rtseg.jobs.nifti_ct import is_nifti
 
@@ -40,7 +40,8 @@ class ContourOrder:
 
 @dataclass(frozen=True, eq=False)
 class ContourResult:
-    """What was made of an order: volumes in ml, timings in seconds, findings, and where things lie.
+    """What was made of an order: volumes in ml, how sure the model was, timings in seconds, findings, and where things
+    lie.
 
     model: name, version and first digits of the bundle's SHA-256; compute: device and precision; structure_set_uid: the SOP
     Instance UID of what was written, None for masks.
@@ -54,6 +55,7 @@ class ContourResult:
     output: Path
     report: Path | None
     volumes_ml: dict[str, float]
+    confidence: dict[str, Confidence]
     findings: tuple[Finding, ...]
     timings: dict[str, float]
     ct: PlanningCT
@@ -72,6 +74,7 @@ class ContourResult:
             "output": str(self.output),
             "report": None if self.report is None else str(self.report),
             "volumes_ml": {organ: round(ml, 2) for organ, ml in self.volumes_ml.items()},
+            "confidence": {organ: about.as_dict() for organ, about in self.confidence.items()},
             "findings": [finding.as_dict() for finding in self.findings],
             "seconds": {step: round(s, 2) for step, s in self.timings.items()},
         }

@@ -48,6 +48,7 @@ def write_page(result: ContourResult, folder: Path, model: Bundle, compared: Com
         timings=result.timings,
         provenance=_provenance(result, model),
         limits=model.limits_in_words,
+        confidence=result.confidence,
         manual=compared.manual,
         agreement=compared.agreement,
     )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 
-from rtseg.core import Geometry, OutputError, StructureSet, Volume
+from rtseg.core import Geometry, Mask, OutputError, StructureSet, Volume
 from rtseg.data import Case, axial, read_case, squared
 from rtseg.dicom import Patient, read_rtstruct, write_ct_series
 from rtseg.jobs.contour import contour_series
@@ -63,19 +63,22 @@ def demo(output: Path, model: Bundle, watch: Stopwatch) -> DemoResult:
 
 
 def compare(result: ContourResult, case: Case) -> dict[str, Agreement]:
-    """DSC and HD95 of the structure set, read back from its file, against the manual contours of the case.
+    """DSC and HD95 of the structure set, read back from its file, against the manual contours of the case."""
+    pairs = read_back(result, case)
+    return {organ: Agreement(dsc(manual, drawn), hd95_mm(manual, drawn)) for organ, manual, drawn in pairs}
 
-    An organ that the file does not hold was missed: DSC 0, no distance. One that nobody contoured has no figure.
+
+def read_back(result: ContourResult, case: Case) -> Iterator[tuple[str, Mask, Mask]]:
+    """Each organ asked for with its manual contour and that of the structure set, read back from its file.
+
+    An organ that the file does not hold was missed: its mask is empty. One that nobody contoured is left out.
     """
     assert result.ct.identity is not None
     read = read_rtstruct(result.output, result.ct.volume.geometry, result.ct.identity).structures
-    agreement = {}
     for organ in result.volumes_ml:
         if organ in case.contoured:
-            reference = case.structures.mask(organ)
-            predicted = replace(reference, array=read.mask(organ).array if organ in read else np.zeros_like(reference.array))
-            agreement[organ] = Agreement(dsc(reference, predicted), hd95_mm(reference, predicted))
-    return agreement
+            manual = case.structures.mask(organ)
+            yield organ, manual, replace(manual, array=read.mask(organ).array if organ in read else np.zeros_like(manual.array))
 
 
 def phantom() -> Case:

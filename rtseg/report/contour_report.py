@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from rtseg.core import Finding, StructureSet, Volume
+from rtseg.core import Confidence, Finding, StructureSet, Volume
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class ContourReport:
     timings     step -> seconds, in the order in which the steps were done
     provenance  what made the contours
     limits      what the model is known not to do, in plain text; a blank line parts paragraphs
+    confidence  organ -> how sure the model was
     manual      contours to compare with, None if there are none
     agreement   organ -> agreement, for the organs that were compared
     """
@@ -58,5 +59,6 @@ class ContourReport:
     timings: Mapping[str, float]
     provenance: Provenance
     limits: str = ""
+    confidence: Mapping[str, Confidence] = field(default_factory=dict)
     manual: StructureSet | None = None
     agreement: Mapping[str, Agreement] = field(default_factory=dict)

@@ -53,6 +53,7 @@ class OrganRow:
     anchor: str
     colour: str
     volume: str
+    predicted: str
     dsc: str
     hd95: str
     findings: Sequence[Finding]
@@ -81,9 +82,11 @@ def render(report: ContourReport) -> str:
 
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    organs = [_organ_row(report, name, number) for number, name in enumerate(report.structures)]
     return template.render(
         report=report,
-        organs=[_organ_row(report, name, number) for number, name in enumerate(report.structures)],
+        organs=organs,
+        predicted=any(organ.predicted for organ in organs),
         overview=_overview(report),
         colours={finding.organ: _hex(_colour(finding.organ)) for finding in report.findings if finding.organ},
         paragraphs=[text.strip() for text in report.limits.split("\n\n") if text.strip()],
@@ -99,11 +102,20 @@ def _organ_row(report: ContourReport, name: str, number: int) -> OrganRow:
         anchor=f"organ-{number}",
         colour=_hex(_colour(name)),
         volume="not found" if report.structures[name].is_empty else f"{report.structures.volume_ml(name):.1f}",
+        predicted=_predicted_words(report, name),
         dsc="" if agreement is None or agreement.dsc is None else f"{agreement.dsc:.3f}",
         hd95=_distance_words(report, name),
         findings=[finding for finding in report.findings if finding.organ == name],
         pictures=_organ_pictures(report, name),
     )
+
+
+def _predicted_words(report: ContourReport, name: str) -> str:
+    """The predicted DSC with its lower bound."""
+    about = report.confidence.get(name)
+    if about is None or about.predicted_dsc is None or about.at_least is None:
+        return ""
+    return f"{about.predicted_dsc:.2f} (\N{GREATER-THAN OR EQUAL TO} {about.at_least:.2f})"
 
 
 def _distance_words(report: ContourReport, name: str) -> str:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from rtseg.imaging import Prepared, Probabilities
+from rtseg.core import Geometry
+from rtseg.imaging import AIR_HU, Prepared, Probabilities
 from rtseg.segmentation.inputs import AIR, Window, through_windows
 from rtseg.training import Compute
 
@@ -33,11 +35,36 @@ WINDOWS_AT_ONCE = 2
 """Windows in one pass: oneDNN is slow on a single small window, memory grows with more."""
 
 
+WINDOW_STEP = 8
+"""In the slices a window around the whole body begins on every so manieth voxel of the grid that is fixed in patient space:
+what is left of a mask or a couch makes the body's box wider by a voxel, and must not move the window."""
+
+
 def segment(ready: Prepared, segmenter: Segmenter) -> Probabilities:
     """Each organ's probability on the working grid of ``ready``, which is no larger than the body's box."""
     hu = torch.from_numpy(ready.volume.array)[None, None].float()
+    rows, columns = (_room(ready.volume.geometry, axis, segmenter.patch[axis]) for axis in (1, 2))
+    hu = functional.pad(hu, (*columns, *rows), value=AIR_HU)
     logits = segment_logits(hu.to(segmenter.compute.device), segmenter)
+    logits = functional.pad(logits, tuple(-n for n in (*columns, *rows)))
     return Probabilities(segmenter.organs, torch.sigmoid(logits)[0].cpu().numpy(), ready.volume.geometry)
+
+
+def _room(grid: Geometry, axis: int, window: int) -> tuple[int, int]:
+    """How many voxels of air a window has before and behind a grid along an axis; none if one window cannot hold the grid."""
+    free = window - grid.shape[axis]
+    if free <= 0:
+        return 0, 0
+    first = round(float(grid.origin @ grid.direction[axis]) / grid.pixel_spacing[axis - 1])
+    start = WINDOW_STEP * round((first - free / 2) / WINDOW_STEP)
+    before = min(max(first - start, 0), free)
+    return before, free - before
+
+
+def recognised(seen: Probabilities) -> float:
+    """How much of a model's organs was seen and how surely: the sum over organs of the soft Dice of probability and mask."""
+    masks = seen.array > 0.5
+    return sum(float(2 * p[m].sum() / (p.sum() + m.sum())) for p, m in zip(seen.array, masks, strict=True) if m.any())
 
 
 @torch.inference_mode()

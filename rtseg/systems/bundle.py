@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,6 +19,7 @@ from torch import Tensor
 
 from rtseg.core import BundleError, ConfigError, OutputError
 from rtseg.imaging import Preparation
+from rtseg.segmentation.confidence import Calibration
 from rtseg.segmentation.inference import Segmenter
 from rtseg.segmentation.review import Limits
 from rtseg.segmentation.tidy import Rules
@@ -150,6 +151,20 @@ def write_bundle(folder: Path, parts: Parts) -> Path:
 def write_card(folder: Path, card: str) -> None:
     """Write (or replace) a bundle's card and make its checksums anew."""
     (folder / "card.md").write_text(card, encoding="utf-8")
+    _seal(folder)
+
+
+def write_calibration(folder: Path, calibration: Mapping[str, Calibration]) -> None:
+    """Put a calibration into a bundle's limits, in place of one that is there, and make its checksums anew.
+
+    Raises BundleError if the bundle is not whole.
+    """
+    verify_bundle(folder)
+    write_limits(replace(read_limits(folder / LIMITS), calibration=calibration), folder / LIMITS)
+    _seal(folder)
+
+
+def _seal(folder: Path) -> None:
     lines = [f"{_sha256(folder / name)}  {name}\n" for name in FILES]
     (folder / SUMS).write_text("".join(lines))
 

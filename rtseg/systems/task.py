@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Self
+from collections.abc import Mapping
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rtseg.core.anatomy import mirrored, organ
 from rtseg.data.pack import PackPlan
@@ -17,6 +18,8 @@ class Task(BaseModel):
 
     open_ended: organs whose contours end by protocol at their lower (inferior) end; below it they are unknown, not absent.
     piece_ml: a second piece of an organ smaller than this is not worth a finding.
+    redraw_below: organ -> DSC under which a contour is redrawn rather than corrected, for the finding low_confidence; an organ
+    that is not among them has rtseg.segmentation.confidence.REDRAW_BELOW.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -27,6 +30,7 @@ class Task(BaseModel):
     preparation: Preparation
     rules: Rules = Rules()
     piece_ml: float = 0.3
+    redraw_below: Mapping[str, Annotated[float, Field(ge=0, le=1)]] = {}
 
     @model_validator(mode="after")
     def _organs_exist(self) -> Self:
@@ -37,6 +41,8 @@ class Task(BaseModel):
             raise ValueError("organs names an organ twice")
         if not set(self.open_ended) <= set(self.organs):
             raise ValueError("open_ended names an organ that is not among organs")
+        if not set(self.redraw_below) <= set(self.organs):
+            raise ValueError("redraw_below names an organ that is not among organs")
         lone = [name for name in self.organs if mirrored(name) not in self.organs]
         if lone:
             raise ValueError(

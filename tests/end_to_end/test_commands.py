@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,7 +21,8 @@ from rtseg.cli import main
 from rtseg.core import InputError
 from rtseg.data import write_nifti
 from rtseg.dicom import Patient, write_ct_series
-from rtseg.systems import write_yaml
+from rtseg.segmentation.confidence import Calibration
+from rtseg.systems import write_calibration, write_yaml
 
 SQUARE = axial_geometry(spacing_mm=(2.5, 2.0, 2.0), shape=(34, 64, 64))
 
@@ -227,14 +229,25 @@ def test_contour_answers_in_words(contour: Run, ct: Path, tmp_path: Path) -> Non
     assert dcmread(tmp_path / "RS.dcm").PatientID == PATIENT.id
 
 
+def test_a_calibrated_model_tells_the_dsc_to_be_expected(rtseg: Run, ct: Path, ball_folder: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(ball_folder, tmp_path / "calibrated"))
+    write_calibration(folder, {"Brainstem": Calibration((1e-6, 1.0), (0.9, 0.9), 0.02, 0.1, 0.95, 30)})
+    answer = rtseg("contour", ct, "--model", folder, "--threads", 1, "--output", tmp_path / "RS.dcm")
+    head, *rows = [line.split() for line in answer.out.splitlines()[1:5]]
+    assert head == ["organ", "ml", "predicted", "DSC", "9", "of", "10", "above"]
+    assert [row[2:] for row in rows] == [["-", "-"], ["-", "-"], ["0.90", "0.80"]]
+    assert "  low_confidence: Brainstem: predicted DSC 0.90" in answer.out
+
+
 def test_contour_as_json_has_stable_keys(contour: Run, ct: Path, tmp_path: Path) -> None:
     (ct / "notes.txt").touch()
     content = json.loads(contour(ct, "--json", "--organs", "Brainstem, Parotid_L").out)
     made = ["name", "rtseg", "model", "model_sha256", "compute", "ct_series_uid", "structure_set_uid"]
-    assert list(content) == [*made, "output", "report", "volumes_ml", "findings", "seconds"]
+    assert list(content) == [*made, "output", "report", "volumes_ml", "confidence", "findings", "seconds"]
     assert content["ct_series_uid"] == dcmread(next(ct.glob("*.dcm"))).SeriesInstanceUID
     assert content["structure_set_uid"] == dcmread(tmp_path / "RS.dcm").SOPInstanceUID
-    assert list(content["volumes_ml"]) == ["Brainstem", "Parotid_L"]
+    assert list(content["volumes_ml"]) == list(content["confidence"]) == ["Brainstem", "Parotid_L"]
+    assert content["confidence"]["Brainstem"].keys() == {"soft_dice", "predicted_dsc", "at_least"}
     assert content["output"] == str(tmp_path / "RS.dcm")
     assert content["report"] is None
     (finding,) = content["findings"]

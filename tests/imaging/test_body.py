@@ -57,6 +57,17 @@ def test_a_couch_of_shell_and_foam_is_left_out() -> None:
     np.testing.assert_array_equal(found((BODY, 0.0), (foam, 50.0), (core, -900.0)), BODY)
 
 
+@pytest.mark.parametrize("thick_mm", [20, 32, 60])
+def test_a_couch_as_thick_as_a_body_part_is_left_out(thick_mm: int) -> None:
+    # solid, 340 mm wide, more than twice THIN_MM thick; of the slices only the middle one has the body lie on it
+    couch = (Y >= 80) & (80 + thick_mm > Y) & (np.abs(X) < 170)
+    ct = scan((BODY, 0.0), (couch, 100.0))
+    for k in (0, 1, 3, 4):
+        ct.array[k] = scan(((X / 90) ** 2 + (Y / 60) ** 2 <= 1, 0.0), (couch, 100.0)).array[0]
+    assert not body_mask(ct).array[:, couch].any()
+    assert body_mask(ct).array[2, BODY & ~couch].all()
+
+
 def test_of_a_couch_that_touches_only_what_lies_against_the_skin_is_kept() -> None:
     # the plate begins 4 mm inside the skin's lowest point; there the body is 2 * 110 * sqrt(1 - (76/80)^2) = 69 mm wide
     body = found((BODY, 0.0), (plate(76.0), 100.0))

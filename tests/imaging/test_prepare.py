@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -153,6 +154,10 @@ def test_a_couch_and_a_shell_change_nothing(gap_mm: float) -> None:
     assert couched.volume.geometry == plain.volume.geometry
     np.testing.assert_array_equal(couched.volume.array, plain.volume.array)
     np.testing.assert_array_equal(couched.body.array, plain.body.array)
+    assert not plain.foreign.array.any()
+    # what was blanked is told: it is no body, and there was matter
+    assert couched.foreign.array.any()
+    assert not (couched.foreign.array & couched.body.array).any()
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
@@ -192,8 +197,13 @@ def working(array: NDArray[np.float64], organs: tuple[str, ...], source: Geometr
     """Probabilities as written, on a working grid of 2.5 mm round the middle of the patient."""
     a, b, c = array.shape[1:]
     grid = turned_geometry((1, 0, 0), (0, 1, 0), (a, b, c), (2.5, 2.5, 2.5))
-    volume = Volume(np.zeros(grid.shape, dtype=np.float32), grid)
-    return Probabilities(organs, array.astype(np.float32), grid), Prepared(volume, Mask(volume.array == 0, grid), source)
+    return Probabilities(organs, array.astype(np.float32), grid), all_body(np.zeros(grid.shape), grid, source)
+
+
+def all_body(array: NDArray[Any], grid: Geometry, source: Geometry) -> Prepared:
+    """A CT on a working grid that is body throughout."""
+    nothing = np.zeros(grid.shape, dtype=np.bool_)
+    return Prepared(Volume(array.astype(np.float32), grid), Mask(~nothing, grid), source, Mask(nothing, grid))
 
 
 def test_an_organ_nowhere_above_one_half_stays_empty() -> None:
@@ -284,8 +294,7 @@ def test_restoring_never_makes_a_volume_of_the_whole_ct() -> None:
     grid = turned_geometry((1, 0, 0), (0, 1, 0), (40, 60, 60), (2.5, 4.0, 4.0))
     balls = three_balls(grid).organs
     array = np.stack([balls.mask(name).array.astype(np.float32) for name in BALLS])
-    blank = Volume(np.zeros(grid.shape, dtype=np.float32), grid)
-    ready = Prepared(blank, Mask(blank.array == 0, grid), source)
+    ready = all_body(np.zeros(grid.shape), grid, source)
     tracemalloc.start()
     organs = restore(Probabilities(tuple(BALLS), array, grid), ready)
     peak = tracemalloc.get_traced_memory()[1]
@@ -300,7 +309,7 @@ def test_a_mask_comes_back_where_more_than_half_of_a_voxel_is_inside() -> None:
     grid = turned_geometry((1, 0, 0), (0, 1, 0), (8, 8, 8), (2.5, 2.5, 2.5))
     array = np.zeros(grid.shape, dtype=np.bool_)
     array[2:6, 2:6, 2:6] = True
-    ready = Prepared(Volume(array.astype(np.float32), grid), Mask(array, grid), source)
+    ready = all_body(array, grid, source)
     organ: Structure = restore_mask(Mask(array, grid), ready)
     assert organ.offset == (1, 2, 2)
     assert organ.mask.shape == (2, 4, 4)

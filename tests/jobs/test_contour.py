@@ -17,13 +17,14 @@ from contour_cases import PATIENT, ball_ct, balls
 from phantoms import BALLS, axial_geometry, centroid, oblique_geometry, sagittal_geometry, without_slices
 from pydicom import dcmread
 
-from rtseg.core import ConfigError, GeometryError, InputError, OutputError
+from rtseg.core import ConfigError, Geometry, GeometryError, InputError, OutputError, Volume
 from rtseg.data import read_nifti, write_nifti
-from rtseg.dicom import read_planning_ct, read_rtstruct
+from rtseg.dicom import PlanningCT, read_planning_ct, read_rtstruct
 from rtseg.jobs.contour import contour, contour_series
 from rtseg.jobs.contour_order import ContourOrder, ContourResult
 from rtseg.jobs.stopwatch import Stopwatch
 from rtseg.metrics import dsc
+from rtseg.segmentation.confidence import Calibration
 from rtseg.systems import Bundle
 
 SQUARE = axial_geometry(spacing_mm=(2.5, 2.0, 2.0), shape=(34, 64, 64))
@@ -87,6 +88,25 @@ def test_contouring_knows_of_no_file(ct: Path, ball_model: Bundle) -> None:
     assert made.findings == ()
 
 
+@pytest.mark.parametrize("below", [True, False])
+def test_slices_of_another_scan_are_told_and_not_contoured(below: bool, ball_model: Bundle) -> None:
+    # 34 slices of a body without a ball, half a picture to the side
+    plain = balls(SQUARE).ct
+    other = np.repeat(np.roll(plain.array[:1], 32, axis=2), 34, axis=0)
+    array = np.concatenate([other, plain.array] if below else [plain.array, other])
+    grid = Geometry.regular(array.shape, (2.5, 2.0, 2.0), SQUARE.points([[-34 if below else 0, 0, 0]])[0], SQUARE.direction)
+    alone = contour(PlanningCT(plain, None, (), "plain"), ball_model)
+    made = contour(PlanningCT(Volume(array, grid), None, (), "long"), ball_model, body=True)
+    assert [(finding.kind, finding.value) for finding in made.findings] == [("broken_stack", 34.0)]
+    first = 34 if below else 0
+    assert f"only slices {first + 1} to {first + 34} were contoured" in made.findings[0].words
+    for name in alone.structures:
+        ours = made.structures.mask(name).array
+        np.testing.assert_array_equal(ours[first : first + 34], alone.structures.mask(name).array)
+        assert ours.sum() == alone.structures.mask(name).array.sum()
+    assert made.structures.mask("External").array.any(axis=(1, 2)).all()
+
+
 def test_volumes_are_those_of_balls(ct: Path, ball_model: Bundle, tmp_path: Path) -> None:
     result = run(ContourOrder(ct, tmp_path / "rs.dcm"), ball_model)
     for name, radius_mm in {"Parotid_L": 14, "Parotid_R": 10, "Brainstem": 7}.items():
@@ -103,6 +123,42 @@ def test_the_file_names_its_model_and_its_ct(ct: Path, ball_model: Bundle, tmp_p
     assert made_by == f"rtseg-three_balls 1.0 sha256:{ball_model.sha256[:8]}"
     assert result.model == f"three_balls 1.0 sha256:{ball_model.sha256[:8]}"
     assert result.name == f"ct ...{image.SeriesInstanceUID[-8:]}"
+
+
+def calibrated_model(model: Bundle, **lines: Calibration) -> Bundle:
+    return replace(model, limits=replace(model.limits, calibration=lines))
+
+
+ALWAYS_09 = Calibration((1e-6, 1.0), (0.9, 0.9), error=0.02, margin=0.1, limit=0.6, patients=30)
+"""Whatever the soft Dice, a DSC of 0.9 is predicted, 0.8 at least."""
+
+
+def test_how_sure_the_model_was_is_told_of_each_organ(ct: Path, ball_model: Bundle, tmp_path: Path) -> None:
+    model = calibrated_model(ball_model, Brainstem=ALWAYS_09)
+    order = ContourOrder(ct, tmp_path / "rs.dcm", organs=("Brainstem", "Parotid_L"), report=tmp_path / "report")
+    result = run(order, model)
+    assert list(result.confidence) == ["Brainstem", "Parotid_L"]
+    assert all(0 < about.soft_dice < 1 for about in result.confidence.values())
+    told = result.as_dict()["confidence"]
+    assert told["Brainstem"] == {
+        "soft_dice": round(result.confidence["Brainstem"].soft_dice, 3),
+        "predicted_dsc": 0.9,
+        "at_least": 0.8,
+    }
+    assert (told["Parotid_L"]["predicted_dsc"], told["Parotid_L"]["at_least"]) == (None, None)
+    assert kinds(result) == []
+    assert "0.90 (\N{GREATER-THAN OR EQUAL TO} 0.80)" in (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+
+
+def test_an_organ_that_may_have_to_be_redrawn_is_a_finding(ct: Path, ball_model: Bundle, tmp_path: Path) -> None:
+    model = calibrated_model(ball_model, Brainstem=replace(ALWAYS_09, limit=0.85), Parotid_L=ALWAYS_09)
+    result = run(ContourOrder(ct, tmp_path / "rs.dcm"), model)
+    assert [(finding.kind, finding.organ) for finding in result.findings] == [("low_confidence", "Brainstem")]
+
+
+def test_an_organ_that_is_not_found_has_no_confidence(ball_model: Bundle, tmp_path: Path) -> None:
+    made = contour(read_planning_ct(ball_ct(tmp_path / "ct", SQUARE, missing="Brainstem")), ball_model)
+    assert list(made.confidence) == ["Parotid_L", "Parotid_R"]
 
 
 def test_only_the_organs_asked_for_are_written(ct: Path, ball_model: Bundle, tmp_path: Path) -> None:

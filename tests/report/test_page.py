@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rtseg.core import EMPTY, Finding, Geometry, OutputError, Structure, StructureSet, Volume
+from rtseg.core import EMPTY, Confidence, Finding, Geometry, OutputError, Structure, StructureSet, Volume
 from rtseg.core.anatomy import organ
 from rtseg.report import Agreement, ContourReport, Provenance, write_report
 
@@ -132,6 +132,16 @@ def test_left_organ_is_on_the_right_side_of_the_overview(page: str, view: str) -
         columns = np.nonzero(np.abs(pixels - known.colour).max(axis=-1) < 40)[1]
         assert len(columns) > 50
         assert (side * (columns - pixels.shape[1] / 2) > 0).all()
+
+
+def test_predicted_dsc_is_shown_where_there_is_one(report: ContourReport, page: str, tmp_path: Path) -> None:
+    assert "redicted DSC" not in page
+    sure = {"Parotid_L": Confidence(0.95, 0.823, 0.712), "Parotid_R": Confidence(0.9)}
+    text = write_report(replace(report, confidence=sure), tmp_path / "page.html").read_text(encoding="utf-8")
+    rows = {cells[0]: cells[1:] for cells in table_rows(without_pictures(text)) if cells[0] in report.structures.structures}
+    assert rows["Parotid_L"][1] == "0.82 (\N{GREATER-THAN OR EQUAL TO} 0.71)"
+    assert rows["Parotid_R"][1] == rows["Larynx"][1] == "\N{EN DASH}"
+    assert "no measurement of this contour" in text
 
 
 def test_names_are_escaped(report: ContourReport, tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rtseg.core import Geometry, Mask, Volume
-from rtseg.imaging import Prepared
+from rtseg.imaging import Prepared, Probabilities
 from rtseg.nets import DAUNet
-from rtseg.segmentation.inference import Segmenter, dice_on_grid, segment, segment_logits
+from rtseg.segmentation.inference import Segmenter, dice_on_grid, recognised, segment, segment_logits
 from rtseg.segmentation.inputs import through_windows
 from rtseg.training import Compute
 
@@ -92,10 +92,32 @@ def test_a_scan_smaller_than_the_window_stands_in_air() -> None:
     torch.testing.assert_close(segment_logits(hu, segmenter(net)), wanted, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("wider", [(0, 0), (1, 0), (0, 1), (1, 2)])
+def test_a_voxel_more_around_the_body_does_not_move_the_window(wider: tuple[int, int]) -> None:
+    # 11 rows from voxel 3 and 9 columns from voxel 12 of the fixed grid: the window begins at 0 and 8
+    hu = functional.pad(scan(8, 11, 9), (wider[0], wider[1], wider[1], wider[0]), value=-1000.0)[0, 0].numpy()
+    grid = Geometry.regular((8, *hu.shape[1:]), (2.5, 4.0, 4.0), ((12 - wider[0]) * 4.0, (3 - wider[1]) * 4.0, 90.0))
+    nothing = np.zeros(grid.shape, dtype=np.bool_)
+    net = trained()
+    seen = segment(Prepared(Volume(hu, grid), Mask(~nothing, grid), grid, Mask(nothing, grid)), segmenter(net))
+    window = functional.pad(scan(8, 11, 9), (4, 3, 3, 2), value=-1000.0)
+    wanted = torch.sigmoid(net(through_windows(window, WINDOWS)))[0, :, :, 3:14, 4:13].detach().numpy()
+    inside = seen.array[:, :, wider[1] :, wider[0] :][:, :, :11, :9]
+    np.testing.assert_allclose(inside, wanted, atol=1e-4)
+
+
+def test_what_is_recognised_is_summed_over_organs() -> None:
+    # two voxels of 0.9 and 0.3: 2 * 0.9 / (1.2 + 1) = 0.818; an organ nowhere above one half counts nothing
+    grid = Geometry.regular((1, 1, 2), (1.0, 1.0, 1.0))
+    array = np.array([[0.9, 0.3], [0.5, 0.1], [1.0, 1.0]], dtype=np.float32).reshape(3, 1, 1, 2)
+    assert recognised(Probabilities(ORGANS, array, grid)) == pytest.approx(1.8 / 2.2 + 1.0, rel=1e-5)
+
+
 def test_probabilities_are_organ_by_organ_on_the_working_grid() -> None:
     grid = Geometry.regular((9, 20, 18), (2.5, 4.0, 4.0), (7.0, -3.0, 90.0))
     ct = Volume(scan(*grid.shape)[0, 0].numpy(), grid)
-    ready = Prepared(ct, Mask(np.ones(grid.shape, dtype=np.bool_), grid), grid)
+    nothing = np.zeros(grid.shape, dtype=np.bool_)
+    ready = Prepared(ct, Mask(~nothing, grid), grid, Mask(nothing, grid))
     seen = segment(ready, segmenter(Constant()))
 
     assert seen.organs == ORGANS

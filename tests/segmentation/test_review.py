@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
-from rtseg.core import Finding, Geometry, Structure, StructureSet
-from rtseg.imaging import Probabilities
+from rtseg.core import Finding, Geometry, Mask, Structure, StructureSet, Volume
+from rtseg.imaging import Prepared, Probabilities
+from rtseg.segmentation.confidence import Calibration, confidence
 from rtseg.segmentation.expected import Expected
 from rtseg.segmentation.review import Limits, review
 from rtseg.segmentation.tidy import Rules, tidy
@@ -25,9 +29,23 @@ def seen(*boxes: tuple[slice, slice, slice]) -> NDArray[np.float32]:
     return array
 
 
-def findings(array: NDArray[np.float32], limits: Limits | None = None) -> tuple[Finding, ...]:
+def ready(body: tuple[slice, ...] = (slice(None),), foreign: tuple[slice, ...] | None = None, grid: Geometry = GRID) -> Prepared:
+    """A CT whose body fills a part of the grid (all of it), with couch or shell in another part (none)."""
+    inside, strange = np.zeros(grid.shape, dtype=bool), np.zeros(grid.shape, dtype=bool)
+    inside[body] = True
+    if foreign is not None:
+        strange[foreign] = True
+    return Prepared(Volume(np.zeros(grid.shape), grid), Mask(inside & ~strange, grid), grid, Mask(strange, grid))
+
+
+def reviewed(organs: StructureSet, seen: Probabilities, limits: Limits, on: Prepared | None = None) -> tuple[Finding, ...]:
+    sure = confidence(organs, seen, limits.calibration)
+    return review(organs, seen, on or ready(grid=organs.geometry), sure, limits)
+
+
+def findings(array: NDArray[np.float32], limits: Limits | None = None, on: Prepared | None = None) -> tuple[Finding, ...]:
     organs = StructureSet(GRID, {"Larynx": Structure.from_full(array > 0.5)})
-    return review(tidy(organs, Rules()), Probabilities(("Larynx",), array[None], GRID), limits or Limits(piece_ml=0.3))
+    return reviewed(tidy(organs, Rules()), Probabilities(("Larynx",), array[None], GRID), limits or Limits(piece_ml=0.3), on)
 
 
 def kinds(array: NDArray[np.float32], limits: Limits | None = None) -> list[str]:
@@ -90,7 +108,7 @@ def test_uneven_slices_weigh_as_thick_as_they_are() -> None:
     array = np.zeros(grid.shape, dtype=np.float32)
     array[0:2, 1:7, 1:7] = array[3, 2:5, 2:6] = 0.9
     organs = StructureSet(grid, {"Larynx": Structure.from_full(array > 0.5)})
-    found = review(organs, Probabilities(("Larynx",), array[None], grid), Limits(piece_ml=0.05))
+    found = reviewed(organs, Probabilities(("Larynx",), array[None], grid), Limits(piece_ml=0.05))
 
     # the thin piece: 2 slices of 1 mm, 36 voxels each, 0.072 ml
     (pieces,) = [finding for finding in found if finding.kind == "pieces"]
@@ -101,6 +119,72 @@ def test_every_organ_is_reviewed_under_its_own_name() -> None:
     array = np.stack([seen(MIDDLE), seen(), seen((slice(0, 4), *MIDDLE[1:]))])
     names = ("Brainstem", "Larynx", "SpinalCord")
     organs = StructureSet(GRID, {name: Structure.from_full(a > 0.5) for name, a in zip(names, array, strict=True)})
-    found = review(organs, Probabilities(names, array, GRID), Limits())
+    found = reviewed(organs, Probabilities(names, array, GRID), Limits())
 
     assert [(finding.organ, finding.kind) for finding in found] == [("Larynx", "missing"), ("SpinalCord", "scan_edge")]
+
+
+def test_an_organ_with_couch_or_shell_in_it() -> None:
+    # a plate over two of the organ's five rows: 4 x 2 x 5 voxels of 0.02 ml
+    (finding,) = findings(seen(MIDDLE), on=ready(foreign=(slice(None), slice(8, 12))))
+
+    assert (finding.kind, finding.organ, finding.limit) == ("foreign_matter", "Larynx", 0.5)
+    assert finding.value == pytest.approx(0.8)
+    assert finding.words == "Larynx holds 0.8 ml of what was taken for couch, mask or head-rest."
+
+
+def test_a_shell_beside_an_organ_or_a_speck_of_it_inside_is_not_worth_a_word() -> None:
+    # one of the five rows: 0.4 ml
+    assert findings(seen(MIDDLE), on=ready(foreign=(slice(None), slice(9, 12)))) == ()
+    assert findings(seen(MIDDLE), on=ready(foreign=(slice(None), slice(10, 14)))) == ()
+
+
+def test_a_piece_that_was_not_kept_may_lie_in_the_couch() -> None:
+    array = seen(MIDDLE, (slice(3, 7), slice(14, 18), slice(14, 16)))
+
+    assert [finding.kind for finding in findings(array, on=ready(foreign=(slice(None), slice(14, 20))))] == ["pieces"]
+
+
+def test_an_organ_that_reaches_outside_the_body() -> None:
+    # the body ends before the organ's last three rows, of which the one at the skin does not count: 4 x 2 x 5 voxels
+    (finding,) = findings(seen(MIDDLE), on=ready(body=(slice(None), slice(0, 7))))
+
+    assert (finding.kind, finding.organ) == ("outside_body", "Larynx")
+    assert (finding.value, finding.limit) == (pytest.approx(0.8), pytest.approx(0.2))
+    assert finding.words.startswith("Larynx lies outside the body with 0.8 of 2.0 ml")
+
+
+def test_a_contour_round_the_skins_voxels_is_not_worth_a_word() -> None:
+    assert findings(seen(MIDDLE), on=ready(body=(slice(None), slice(0, 9)))) == ()
+
+
+LINE = Calibration((0.8, 0.9), (0.5, 0.9), error=0.05, margin=0.1, limit=0.6, patients=25)
+"""The larynx of ``seen`` has p = 0.9: soft Dice 2 * 0.9 / (0.9 + 1) = 0.947, so a DSC of 0.9 is predicted, 0.8 at least."""
+
+
+def test_an_organ_whose_predicted_dsc_may_be_under_its_limit() -> None:
+    limits = Limits(calibration={"Larynx": replace(LINE, limit=0.85)})
+    (finding,) = findings(seen(MIDDLE), limits)
+
+    assert (finding.kind, finding.organ, finding.limit) == ("low_confidence", "Larynx", 0.85)
+    assert finding.value == pytest.approx(0.8)
+    assert finding.words == (
+        "Larynx: predicted DSC 0.90 (at least 0.80 in 9 of 10 patients); under 0.85 a contour is redrawn, not corrected."
+    )
+
+
+def test_less_sure_than_ever_has_no_lower_bound() -> None:
+    # p = 0.6: soft Dice 1.2 / 1.6 = 0.75; the line from (0, 0) to (0.8, 0.5) is at 0.469 there
+    (finding,) = findings(np.float32(0.6 / 0.9) * seen(MIDDLE), Limits(calibration={"Larynx": LINE}))
+
+    assert (finding.kind, finding.value) == ("low_confidence", 0.0)
+    assert "predicted DSC 0.47 (no lower bound: soft Dice 0.75, never under 0.80 when the model was judged)" in finding.words
+
+
+def test_an_organ_sure_enough_or_without_calibration_is_not_worth_a_word() -> None:
+    assert findings(seen(MIDDLE), Limits(calibration={"Larynx": LINE})) == ()
+    assert findings(seen(MIDDLE), Limits(calibration={"Brainstem": replace(LINE, limit=1.0)})) == ()
+
+
+def test_an_organ_that_was_not_found_is_missing_and_no_more() -> None:
+    assert kinds(seen(), Limits(calibration={"Larynx": replace(LINE, limit=1.0)})) == ["missing"]

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from rtseg.core import BundleError, OutputError
+from rtseg.segmentation.confidence import Calibration
 from rtseg.segmentation.expected import Expected
 from rtseg.segmentation.inference import Segmenter, segment_logits
 from rtseg.segmentation.review import Limits
@@ -24,6 +25,7 @@ from rtseg.systems import (
     shipped_bundles,
     verify_bundle,
     write_bundle,
+    write_calibration,
     write_card,
 )
 from rtseg.systems.bundle import FILES, SUMS
@@ -34,6 +36,7 @@ SYSTEM, TASK = read_system("ct_only").at_size("tiny"), read_task("head_neck")
 ABOUT = About("head_neck_ct", "0.3", 1200)
 SIDE = ((1.0, 2.0), (-3.0, 4.5), (5.0, 6.0))
 EXPECTED = Expected({"Larynx": (10.0, 50.5)}, {"Larynx": {"Brainstem": SIDE}}, ("SpinalCord",))
+CALIBRATION = {"Larynx": Calibration((0.85, 0.9), (0.4, 0.75), 0.08, 0.2, 0.5, 19, pooled=True)}
 
 
 def network() -> torch.nn.Module:
@@ -85,6 +88,32 @@ def test_limits_of_ones_own_go_into_the_bundle(tmp_path: Path) -> None:
     folder = write_bundle(tmp_path / "m", replace(parts(), limits=Limits(1.5, EXPECTED)))
 
     assert load_bundle(folder, CPU).limits == Limits(1.5, EXPECTED)
+
+
+def test_a_calibration_is_put_into_a_bundle_that_stays_whole(bundle: Path) -> None:
+    before = verify_bundle(bundle)
+    write_calibration(bundle, CALIBRATION)
+
+    model = load_bundle(bundle, CPU)
+    assert model.limits == Limits(calibration=CALIBRATION)
+    assert model.sha256 != before
+    write_calibration(bundle, {})
+    assert verify_bundle(bundle) == before
+
+
+def test_limits_written_before_there_were_calibrations_are_read(bundle: Path) -> None:
+    limits = json.loads((bundle / "limits.json").read_text())
+    del limits["calibration"]
+    (bundle / "limits.json").write_text(json.dumps(limits))
+
+    assert load_bundle(resealed(bundle), CPU).limits == Limits()
+
+
+def test_an_altered_bundle_is_not_made_whole_by_a_calibration(bundle: Path) -> None:
+    (bundle / "task.yaml").write_text("altered")
+
+    with pytest.raises(BundleError, match=r"task\.yaml is not the file that was bundled"):
+        write_calibration(bundle, CALIBRATION)
 
 
 @pytest.mark.parametrize("name", FILES)

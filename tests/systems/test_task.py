@@ -15,9 +15,8 @@ SHIPPED = sorted(Path(str(files("rtseg.configs") / "tasks")).glob("*.yaml"))
 PREPARATION = {"spacing_mm": [2.5, 4, 4], "window_hu": [-1000, 2000], "margin_mm": 8}
 
 
-def task(*organs: str, open_ended: tuple[str, ...] = ()) -> Task:
-    content = {"task": "neck", "organs": organs, "open_ended": open_ended, "preparation": PREPARATION}
-    return validated(Task, content, "neck.yaml")
+def task(*organs: str, **more: object) -> Task:
+    return validated(Task, {"task": "neck", "organs": organs, "preparation": PREPARATION, **more}, "neck.yaml")
 
 
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
@@ -65,3 +64,21 @@ def test_what_is_packed_is_the_tasks() -> None:
     assert plan.organs == ("Brainstem", "SpinalCord")
     assert plan.open_ended == ("SpinalCord",)
     assert plan.preparation.spacing_mm == (2.5, 4.0, 4.0)
+
+
+def test_a_task_need_not_say_when_a_contour_is_redrawn() -> None:
+    assert task("Larynx").redraw_below == {}
+    assert task("Larynx", redraw_below={"Larynx": 0.5}).redraw_below == {"Larynx": 0.5}
+
+
+def test_what_is_redrawn_needs_its_organ_and_a_dsc() -> None:
+    with pytest.raises(ConfigError, match="redraw_below names an organ that is not among organs"):
+        task("Brainstem", redraw_below={"Larynx": 0.5})
+    with pytest.raises(ConfigError, match=r"redraw_below\.Brainstem: .*less than or equal to 1"):
+        task("Brainstem", redraw_below={"Brainstem": 60})
+
+
+def test_of_every_task_that_ships_each_organ_has_its_limit() -> None:
+    for file in SHIPPED:
+        shipped = read_task(file.stem)
+        assert shipped.redraw_below.keys() == set(shipped.organs)
