@@ -1,4 +1,4 @@
-"""Time and memory of the commands on a planning CT of clinical size; writes docs/speed.md.
+"""Time and memory of the commands on a planning CT of clinical size; writes its section of docs/speed.md.
 
     python benchmarks/contour.py CASES [--repeats 3]
 
@@ -9,7 +9,6 @@ run on the machine meanwhile. Every command runs as its own process; the median 
 from __future__ import annotations
 
 import argparse
-import os
 import platform
 import statistics
 import subprocess
@@ -21,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from speed_page import processor, put
 
 from rtseg.core import Geometry, Volume
 from rtseg.data import axial, find_cases
@@ -29,7 +29,7 @@ from rtseg.imaging import resample
 from rtseg.systems import bundle_folder, load_bundle
 from rtseg.training import Compute, choose_compute
 
-PAGE = Path(__file__).parents[1] / "docs" / "speed.md"
+HEADING = "The commands"
 MODEL = "head_neck"
 
 
@@ -102,21 +102,8 @@ def window_seconds(precision: torch.dtype) -> float:
     return best
 
 
-def processor() -> str:
-    """The processor's name as Linux tells it."""
-    info = Path("/proc/cpuinfo")
-    names = (
-        [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
-        if info.exists()
-        else []
-    )
-    return f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores"
-
-
-def page(rows: list[Measured], full: float, half: float) -> str:
+def section(rows: list[Measured], full: float, half: float) -> str:
     lines = [
-        "# Speed and memory",
-        "",
         f"Made by `python benchmarks/contour.py CASES` on {processor()}, no GPU; "
         f"torch {torch.__version__}, Python {platform.python_version()}.",
         "The CT: one OpenKBP validation patient interpolated to 512 x 512 x 150 with 15 HU of noise added, written as DICOM.",
@@ -129,7 +116,7 @@ def page(rows: list[Measured], full: float, half: float) -> str:
         f"One window through the network in the same run: float32 {full:.3f} s, bfloat16 {half:.3f} s, ratio {full / half:.2f}. "
         "rtseg measures this at start-up and takes bfloat16 only where it is quicker.",
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -150,8 +137,7 @@ def main() -> None:
             timed("the same with --report", "", [*contour, "--report", str(folder / "report")], 1),
         ]
     rows.insert(1, model_load(asked.repeats))
-    PAGE.write_text(page(rows, window_seconds(torch.float32), window_seconds(torch.bfloat16)))
-    print(PAGE.read_text())
+    print(put(HEADING, section(rows, window_seconds(torch.float32), window_seconds(torch.bfloat16))))
 
 
 if __name__ == "__main__":
