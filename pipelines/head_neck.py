@@ -103,6 +103,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--size", default="small", choices=("tiny", "small", "full"))
     parser.add_argument("--hardware", help="what the run was trained on, for the card, if not this machine")
     parser.add_argument("--run", default="head_neck", help="name of the run folder in WORK")
+    parser.add_argument("--trained", action="store_true", help="the run was trained elsewhere or is as it should be: no training")
     parser.add_argument("--budget", help="end the training cleanly after this time, as in 2h")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--others", type=Path, nargs="*", default=[], help="CTs of other regions: is that noticed?")
@@ -110,14 +111,20 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> None:
-    asked = arguments()
-    packed, run = asked.work / "pack_head_neck", asked.work / asked.run
+def train(asked: argparse.Namespace, packed: Path, run: Path) -> None:
+    """Pack the cases unless they are, and train until the schedule or the budget ends."""
     if not packed.is_dir():
         pack_data(asked.cases, packed, "head_neck", print, print)
     budget = None if asked.budget is None else seconds(asked.budget)
     order = TrainOrder(asked.system, "head_neck", packed, run, asked.size, budget, asked.threads)
     train_segmentation(order, lambda step, figures: print(step, figures, flush=True), print)
+
+
+def main() -> None:
+    asked = arguments()
+    packed, run = asked.work / "pack_head_neck", asked.work / asked.run
+    if not asked.trained:
+        train(asked, packed, run)
     if asked.bundle.exists():
         verify_bundle(asked.bundle)  # nothing but a bundle is ever removed
         shutil.rmtree(asked.bundle)

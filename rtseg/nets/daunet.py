@@ -25,17 +25,17 @@ class DAUNet:
     fold              voxels (slices, rows, columns) folded into channels before the first convolution
     channels          features of each level, finest first; each further level halves the grid
     fine_channels     features of the last stage on the full grid
-    fine_residual     that stage is a residual block, not one convolution
     attention         gates on the long skips
     deep_supervision  a head at every decoder level, used in training only
+    fine_residual     the last stage is a residual block, not one convolution
     """
 
     fold: tuple[int, int, int] = (2, 2, 2)
     channels: tuple[int, ...] = (48, 96, 144, 144)
     fine_channels: int = 16
-    fine_residual: bool = False
     attention: bool = True
     deep_supervision: bool = True
+    fine_residual: bool = False
 
     @property
     def multiple(self) -> tuple[int, int, int]:

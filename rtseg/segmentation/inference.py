@@ -35,9 +35,10 @@ WINDOWS_AT_ONCE = 2
 """Windows in one pass: oneDNN is slow on a single small window, memory grows with more."""
 
 
-WINDOW_STEP = 8
+WINDOW_STEP = 2
 """In the slices a window around the whole body begins on every so manieth voxel of the grid that is fixed in patient space:
-what is left of a mask or a couch makes the body's box wider by a voxel, and must not move the window."""
+what is left of a mask or a couch makes the body's box wider by a voxel, and should not move the window. No coarser: in training
+the body lies in the window's middle, and four voxels beside it cost the brainstem 0.05 DSC."""
 
 
 def segment(ready: Prepared, segmenter: Segmenter) -> Probabilities:

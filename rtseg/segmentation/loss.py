@@ -35,30 +35,30 @@ class Positives:
         return first ** max(0.0, 1 - step / self.anneal_steps)
 
 
-def deep_loss(levels: Sequence[Tensor], batch: Batch, positives: Tensor) -> Tensor:
+def deep_loss(levels: Sequence[Tensor], batch: Batch, positives: Tensor, dice: Tensor) -> Tensor:
     """Mean over the levels of logits (full grid first), each weighing half of the finer one.
 
     Coarser levels are held against the share of each of their voxels that the organ fills, never a picked voxel.
     """
     weights = [2.0**-level for level in range(len(levels))]
-    total = sum(w * _level_loss(logits, batch, positives) for w, logits in zip(weights, levels, strict=True))
+    total = sum(w * _level_loss(logits, batch, positives, dice) for w, logits in zip(weights, levels, strict=True))
     return torch.as_tensor(total) / sum(weights)
 
 
-def _level_loss(logits: Tensor, batch: Batch, positives: Tensor) -> Tensor:
+def _level_loss(logits: Tensor, batch: Batch, positives: Tensor, dice: Tensor) -> Tensor:
     target, known = batch.organs, batch.known
     depth, height, width = logits.shape[2:]
     if logits.shape[2:] != target.shape[2:]:
         target = functional.adaptive_avg_pool3d(target, (depth, height, width))
         known = functional.adaptive_avg_pool3d(known.float(), (depth, height, width)) > 0.999
-    return organ_loss(logits.float(), target, known.float(), positives)
+    return organ_loss(logits.float(), target, known.float(), positives, dice)
 
 
-def organ_loss(logits: Tensor, target: Tensor, known: Tensor, positives: Tensor) -> Tensor:
-    """Weighted binary cross-entropy plus batch Dice, both over known voxels alone; a scalar.
+def organ_loss(logits: Tensor, target: Tensor, known: Tensor, positives: Tensor, dice: Tensor) -> Tensor:
+    """Weighted binary cross-entropy plus ``dice`` times batch Dice, both over known voxels alone; a scalar.
 
-    logits, target, known: (b, organs, d, h, w), target 0..1, known 0 or 1; positives (organs,). Dice sums volumes
-    over the batch and leaves out organs that are nowhere in it.
+    logits, target, known: (b, organs, d, h, w), target 0..1, known 0 or 1; positives (organs,); dice a scalar. Dice
+    sums volumes over the batch and leaves out organs that are nowhere in it.
     """
     over = (0, 2, 3, 4)
     entropy = functional.binary_cross_entropy_with_logits(
@@ -67,9 +67,9 @@ def organ_loss(logits: Tensor, target: Tensor, known: Tensor, positives: Tensor)
     probability = torch.sigmoid(logits) * known
     target = target * known
     volume = target.sum(over)
-    dice = (2 * (probability * target).sum(over) + SMOOTHING_VOXELS) / (probability.sum(over) + volume + SMOOTHING_VOXELS)
+    overlap = (2 * (probability * target).sum(over) + SMOOTHING_VOXELS) / (probability.sum(over) + volume + SMOOTHING_VOXELS)
     seen, there = known.sum(over) > 0, volume > 0
-    return _mean(entropy, seen) + _mean(1 - dice, there)
+    return _mean(entropy, seen) + dice * _mean(1 - overlap, there)
 
 
 def _mean(values: Tensor, chosen: Tensor) -> Tensor:

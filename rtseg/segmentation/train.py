@@ -43,7 +43,8 @@ from rtseg.training import (
 class Training:
     """Everything that decides the curve of a segmenter's training, besides the data.
 
-    organs in the order of the outputs; mirrored[n]: the organ that organ n becomes in a mirror.
+    organs in the order of the outputs; mirrored[n]: the organ that organ n becomes in a mirror; dice_until: share of the
+    steps after which Dice counts no more, so that in the end a probability is the share of a voxel that the organ fills.
     """
 
     organs: tuple[str, ...]
@@ -54,8 +55,13 @@ class Training:
     augmentation: Augmentation
     positives: Positives
     schedule: Schedule
+    dice_until: float = 1.0
     overlap: float = 0.25
     seed: int = 0
+
+    def dice_at(self, step: int) -> float:
+        """Weight of Dice at a step (0-based)."""
+        return float(step < self.dice_until * self.schedule.steps)
 
 
 def configuration(training: Training, data: str) -> dict[str, Any]:
@@ -75,7 +81,7 @@ class Nets:
     optimizer: torch.optim.Optimizer
     compute: Compute
     levels: Callable[[Tensor], list[Tensor]]
-    loss: Callable[[list[Tensor], Batch, Tensor], Tensor]
+    loss: Callable[[list[Tensor], Batch, Tensor, Tensor], Tensor]
 
     @property
     def by_name(self) -> dict[str, nn.Module]:
@@ -155,7 +161,8 @@ def descend(nets: Nets, batch: Batch, training: Training, positives: Tensor, ste
     image = through_windows(batch.hu, training.windows_hu).contiguous(memory_format=torch.channels_last_3d)
     with nets.compute.autocast():
         levels = nets.levels(image)
-    loss = nets.loss(levels, batch, positives)
+    dice = torch.full((), training.dice_at(step), device=positives.device)
+    loss = nets.loss(levels, batch, positives, dice)
     nets.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     norm = nn.utils.clip_grad_norm_(nets.segmenter.parameters(), training.schedule.clip)

@@ -29,6 +29,7 @@ class Segmentation(BaseModel):
     augmentation: Augmentation
     positives: Positives
     schedule: Schedule
+    dice_until: float = Field(default=1.0, ge=0, le=1)
     overlap: float = Field(default=0.25, ge=0, lt=1)
 
 
@@ -98,6 +99,7 @@ class System(BaseModel):
             augmentation=part.augmentation,
             positives=part.positives,
             schedule=part.schedule,
+            dice_until=part.dice_until,
             overlap=part.overlap,
             seed=seed,
         )

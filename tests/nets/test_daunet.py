@@ -100,6 +100,16 @@ def test_gates_and_deep_heads_can_be_left_out(attention: bool, deep: bool) -> No
     assert any(".gate." in name for name in net.state_dict()) is attention
 
 
+def test_the_last_stage_may_be_a_residual_block() -> None:
+    plain, residual = (built(DAUNet((1, 2, 2), (8, 16), 8, fine_residual=chosen)) for chosen in (False, True))
+    convolutions = [
+        [m for m in net.fine.modules() if isinstance(m, torch.nn.Conv3d) and m.kernel_size == (3, 3, 3)] for net in (plain, residual)
+    ]
+
+    assert [len(found) for found in convolutions] == [1, 2]
+    assert residual(image(4, 8, 8)).shape == plain(image(4, 8, 8)).shape
+
+
 def test_a_fresh_network_predicts_each_organs_share() -> None:
     net = built()
     net.start_from_frequencies(torch.tensor([0.25, 0.001, 0.0]))
@@ -151,7 +161,7 @@ def test_it_learns_two_patients_by_heart() -> None:
 
     for _ in range(50):
         optimizer.zero_grad()
-        deep_loss(net.forward_deep(hu / 500), batch, torch.ones(len(ORGANS))).backward()  # type: ignore[no-untyped-call]
+        deep_loss(net.forward_deep(hu / 500), batch, torch.ones(len(ORGANS)), torch.tensor(1.0)).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
     seen, truth = net(hu / 500) > 0, organs >= 0.5

@@ -26,12 +26,17 @@ ALL = [1.0] * 8
 
 
 def loss(logits: Tensor, target: Tensor, known: Tensor, positives: list[float]) -> float:
-    return float(organ_loss(logits, target, known, torch.tensor(positives)))
+    return float(organ_loss(logits, target, known, torch.tensor(positives), torch.tensor(1.0)))
 
 
 def test_half_certain_of_one_voxel_in_eight() -> None:
     # p = 1/2 everywhere: Dice (2 * 1/2 + 1) / (4 + 1 + 1) = 1/3
     assert loss(voxels(NOWHERE), voxels(ONE), voxels(ALL), [1.0]) == pytest.approx(LN2 + 2 / 3)
+
+
+def test_without_dice_cross_entropy_is_left() -> None:
+    without = organ_loss(voxels(NOWHERE), voxels(ONE), voxels(ALL), torch.ones(1), torch.tensor(0.0))
+    assert float(without) == pytest.approx(LN2)
 
 
 def test_positives_weigh_more() -> None:
@@ -52,7 +57,7 @@ def test_half_a_voxel_is_a_target_of_its_own() -> None:
 def test_unknown_voxels_teach_nothing() -> None:
     known = voxels([1.0, 1, 1, 1, 0, 0, 0, 0])
     logits = torch.randn(1, 1, 2, 2, 2, generator=torch.Generator().manual_seed(1), requires_grad=True)
-    organ_loss(logits, voxels([1.0, 0, 0, 0, 1, 1, 0, 0]), known, torch.ones(1)).backward()  # type: ignore[no-untyped-call]
+    organ_loss(logits, voxels([1.0, 0, 0, 0, 1, 1, 0, 0]), known, torch.ones(1), torch.tensor(1.0)).backward()  # type: ignore[no-untyped-call]
 
     assert logits.grad is not None
     assert (logits.grad[known == 0] == 0).all()
@@ -73,7 +78,7 @@ def test_an_organ_nobody_contoured_does_not_count() -> None:
 
 def test_a_step_in_which_nothing_is_known_costs_nothing() -> None:
     logits = voxels(NOWHERE).requires_grad_()
-    value = organ_loss(logits, voxels(ONE), voxels(NOWHERE), torch.ones(1))
+    value = organ_loss(logits, voxels(ONE), voxels(NOWHERE), torch.ones(1), torch.tensor(1.0))
     value.backward()  # type: ignore[no-untyped-call]
 
     assert value == 0
@@ -93,13 +98,13 @@ def test_coarse_levels_are_held_against_shares() -> None:
     levels = [voxels(NOWHERE), torch.zeros(1, 1, 1, 1, 1)]
     fine, coarse = LN2 + 2 / 3, LN2 + 1 - 1.125 / 1.625
 
-    assert float(deep_loss(levels, batch, torch.ones(1))) == pytest.approx((fine + coarse / 2) / 1.5)
+    assert float(deep_loss(levels, batch, torch.ones(1), torch.tensor(1.0))) == pytest.approx((fine + coarse / 2) / 1.5)
 
 
 def test_a_coarse_voxel_that_is_partly_unknown_teaches_nothing() -> None:
     batch = Batch(voxels(NOWHERE), voxels(ONE), voxels([1.0] * 7 + [0.0]) > 0)
     coarse = torch.zeros(1, 1, 1, 1, 1, requires_grad=True)
-    deep_loss([voxels(NOWHERE), coarse], batch, torch.ones(1)).backward()  # type: ignore[no-untyped-call]
+    deep_loss([voxels(NOWHERE), coarse], batch, torch.ones(1), torch.tensor(1.0)).backward()  # type: ignore[no-untyped-call]
 
     assert coarse.grad is not None
     assert float(coarse.grad) == 0

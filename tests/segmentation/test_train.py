@@ -121,6 +121,12 @@ def test_each_step_sees_other_patches(tmp_path: Path) -> None:
     assert len({line["loss"] for line in logged(tmp_path) if "loss" in line}) == 4
 
 
+@pytest.mark.parametrize(("step", "weight"), [(0, 1.0), (5, 1.0), (6, 0.0), (11, 0.0)])
+def test_dice_counts_until_its_share_of_the_steps(step: int, weight: float) -> None:
+    assert replace(TRAINING, dice_until=0.5).dice_at(step) == weight
+    assert TRAINING.dice_at(step) == 1.0
+
+
 def test_the_budget_ends_a_run_with_a_checkpoint_to_go_on_from(tmp_path: Path) -> None:
     endless = replace(TRAINING, schedule=replace(TRAINING.schedule, steps=10**6, validate_every=10**6))
     reached = run_in(tmp_path, endless, budget_s=1.0)

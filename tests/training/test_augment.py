@@ -154,3 +154,57 @@ def test_patients_of_different_size_share_a_step() -> None:
 
     assert batch.hu.shape == (2, 1, *PATCH)
     assert batch.organs.shape == batch.known.shape == (2, len(ORGANS), *PATCH)
+
+
+def pair(augmentation: Augmentation, seed: int = 0) -> Batch:
+    """Whole-scan patches of two patients: one in air, one half as bright in air."""
+    bright, dim = in_air(packed_case()), in_air(packed_case(shift=-0.1))
+    residents = [resident(case, torch.device("cpu")) for case in (bright, dim)]
+    draws = [Draw(0, (12.0, 16.0, 16.0)), Draw(1, (12.0, 16.0, 16.0))]
+    return cut(residents, draws, (24, 32, 32), augmentation, MIRRORED, np.random.default_rng(seed))
+
+
+def test_a_coarse_scan_keeps_its_mean_and_loses_detail() -> None:
+    plain, coarse = pair(Augmentation()), pair(Augmentation(coarse=1.0))
+    body = (slice(None), slice(None), slice(4, -4), slice(4, -4), slice(12, -12))
+
+    assert coarse.hu[body].mean() == pytest.approx(float(plain.hu[body].mean()), abs=10)
+    steps = [(batch.hu[body].diff(dim=-1) - 0).abs().max() for batch in (plain, coarse)]
+    assert steps[1] < steps[0]
+    assert torch.equal(coarse.organs, plain.organs)
+
+
+def test_a_shell_lies_on_the_outer_skin_only() -> None:
+    plain = pair(Augmentation())
+    changed = torch.zeros_like(plain.hu, dtype=torch.bool)
+    for seed in range(6):
+        changed |= (pair(Augmentation(shell=1.0), seed).hu - plain.hu).abs() > 1
+
+    assert changed.any()
+    outside = plain.hu <= -999
+    assert not (changed & ~outside).any()
+    # within two voxels of the body, which spans the columns 8 to 24
+    columns = changed.any(dim=(0, 1, 2, 3)).nonzero().flatten().tolist()
+    assert set(columns) <= {6, 7, 24, 25}
+
+
+def test_beyond_a_seam_are_the_next_patients_slices_and_nothing_is_known() -> None:
+    plain = pair(Augmentation())
+    seen = set()
+    for seed in range(12):
+        batch = pair(Augmentation(seam=1.0), seed)
+        for mine, other in ((0, 1), (1, 0)):
+            unknown = ~batch.known[mine].any(dim=(0, 2, 3))
+            swapped = unknown.nonzero().flatten().tolist()
+            assert 1 <= len(swapped) <= 8
+            assert swapped in (list(range(len(swapped))), list(range(24 - len(swapped), 24)))
+            seen.add(swapped[0] == 0)
+            assert torch.equal(batch.hu[mine, :, unknown], plain.hu[other, :, unknown])
+            assert torch.equal(batch.hu[mine, :, ~unknown], plain.hu[mine, :, ~unknown])
+            assert not batch.organs[mine][:, unknown].any()
+            assert torch.equal(batch.organs[mine][:, ~unknown], plain.organs[mine][:, ~unknown])
+    assert seen == {True, False}
+
+
+def test_one_patient_alone_has_no_seam() -> None:
+    assert patches(packed_case(), (12.0, 16.0, 16.0), Augmentation(seam=1.0), patch=(24, 32, 32)).known.all()

@@ -59,3 +59,7 @@ def test_weights_stay_in_full_precision() -> None:
 def test_full_precision_is_no_autocast() -> None:
     with Compute(CPU, torch.float32).autocast():
         assert nn.Conv3d(1, 1, 1)(torch.zeros(1, 1, 2, 2, 2)).dtype == torch.float32
+
+
+def test_on_a_cpu_nothing_is_compiled() -> None:
+    assert Compute(torch.device("cpu"), torch.float32).compiled(len) is len
