@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rtseg.cli.terminal import answer, answer_findings, answer_json, exit_strictly, table
+from rtseg.cli.terminal import Bar, answer, answer_findings, answer_json, exit_strictly, table
 
 if TYPE_CHECKING:
     from rtseg.jobs.check import CheckResult
+
+MANY_FILES = 5000
+"""A folder with more is looked at for longer than a second or two: progress is told, each time so many are done."""
 
 
 def check(
@@ -27,7 +32,8 @@ def check(
     """
     from rtseg.jobs.check import check_ct
 
-    result = check_ct(source, series)
+    with _progress() as told:
+        result = check_ct(source, series, told)
     if as_json:
         answer_json(result.as_dict())
     else:
@@ -35,6 +41,24 @@ def check(
     if result.error is not None:
         raise typer.Exit(1)
     exit_strictly(result.findings, strict)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """Tells of the files of a large folder as they are looked at; nothing of a patient's own."""
+    bar = Bar("files looked at:", every=MANY_FILES)
+
+    def told(count: int, total: int) -> None:
+        if total < MANY_FILES:
+            return
+        if count == 1:
+            bar.begin(total)
+        bar.reach(count, "")
+
+    try:
+        yield told
+    finally:
+        bar.end()
 
 
 def _answer(result: CheckResult) -> None:

@@ -8,9 +8,14 @@ RtsegError
 └── OutputError     a place that cannot be written, or holds something already
 """
 
+from rtseg.core.printable import printable
+
 
 class RtsegError(Exception):
     """Base of every error that a command turns into words; anything else is a bug."""
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class InputError(RtsegError):

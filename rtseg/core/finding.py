@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from rtseg.core.printable import printable
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -22,6 +24,9 @@ class Finding:
     organ: str | None = None
     value: float | None = None
     limit: float | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "words", printable(self.words))
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: the five fields by name."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from rtseg.core import AXIAL, Geometry, GeometryError, InputError, Structure, StructureSet, Volume
+from rtseg.core import AXIAL, Geometry, GeometryError, InputError, Mask, Structure, StructureSet, Volume
 from rtseg.core.anatomy import canonical
 from rtseg.data.nifti import read_nifti, write_nifti
 from rtseg.imaging import resample
@@ -37,6 +37,7 @@ SPLITS = ("train", "validation")
 
 INDEX = "index.csv"
 CASE = "case.json"
+MR_VALID = "mr_valid.nii.gz"
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +45,8 @@ class Case:
     """One patient to train on or to judge by.
 
     contoured: the organs somebody looked for. An organ that is not among them is unknown, not absent; one that
-    is among them and empty is absent. pairing tells how ct and mr fit: none, weak, or registered.
+    is among them and empty is absent. pairing tells how ct and mr fit: none, weak, or registered. mr_valid: where the MR
+    was measured, on its own grid; None if everywhere.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Case:
     contoured: tuple[str, ...]
     mr: Volume | None = None
     pairing: Pairing = "none"
+    mr_valid: Mask | None = None
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ def find_cases(root: Path) -> list[CaseFolder]:
 
 
 def read_case(folder: Path) -> Case:
-    """A self-describing case folder: ct.nii.gz, structures/NAME.nii.gz, mr.nii.gz by option, case.json.
+    """A self-describing case folder: ct.nii.gz, structures/NAME.nii.gz, mr.nii.gz and mr_valid.nii.gz by option, case.json.
 
     Raises InputError naming the file that is missing, unreadable, on another grid or not named by TG-263.
     """
@@ -108,19 +111,49 @@ def read_case(folder: Path) -> Case:
             raise InputError(f"{folder}: structures/{name}.nii.gz is not on the grid of ct.nii.gz")
         organs[name] = Structure.from_full(mask.array > 0)
     mr = read_nifti(folder / "mr.nii.gz") if about["pairing"] != "none" or (folder / "mr.nii.gz").is_file() else None
-    return Case(about["name"], ct, StructureSet(ct.geometry, organs), tuple(about["contoured"]), mr, about["pairing"])
+    valid = _mr_valid(folder, mr)
+    return Case(about["name"], ct, StructureSet(ct.geometry, organs), tuple(about["contoured"]), mr, about["pairing"], valid)
 
 
-def write_case(case: Case, folder: Path) -> Path:
-    """Write a case as a self-describing folder, whole or not at all; the folder must not exist yet.
+def write_case(case: Case, folder: Path, *, overwrite: bool = False) -> Path:
+    """Write a case as a self-describing folder, whole or not at all.
 
-    Raises InputError if it does, GeometryError if slices are uneven (NIfTI cannot say so).
+    Raises InputError if the folder is there already and ``overwrite`` is false, GeometryError if slices are uneven (NIfTI
+    cannot say so).
     """
-    if folder.exists():
+    return _whole(folder, lambda unfinished: _write(case, unfinished), overwrite)
+
+
+def write_labelled(case: Case, folder: Path, *, overwrite: bool = False) -> Path:
+    """Write a case of an indexed tree, whole or not at all: ct.nii.gz and structures.nii.gz with LABELS; no MR.
+
+    Where organs overlap, the first keeps the voxel. Raises as ``write_case``, and InputError for an organ without a label.
+    """
+    values = {name: value for value, name in LABELS.items()}
+    unknown = [name for name in case.contoured if name not in values]
+    if unknown:
+        raise InputError(f"{case.name}: {', '.join(unknown)} has no label in structures.nii.gz; write it as a case folder")
+    labels = np.zeros(case.ct.geometry.shape, dtype=np.uint8)
+    for name in reversed(case.contoured):
+        labels[case.structures.mask(name).array] = values[name]
+
+    def write(unfinished: Path) -> None:
+        unfinished.mkdir()
+        write_nifti(case.ct, unfinished / "ct.nii.gz")
+        write_nifti(Volume(labels, case.ct.geometry), unfinished / "structures.nii.gz")
+
+    return _whole(folder, write, overwrite)
+
+
+def _whole(folder: Path, write: Callable[[Path], None], overwrite: bool) -> Path:
+    """Let ``write`` make a folder beside ``folder``, which then takes its place."""
+    if folder.exists() and not overwrite:
         raise InputError(f"{folder} is there already; choose another place or remove it")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".", dir=folder.parent) as unfinished:
-        _write(case, Path(unfinished) / folder.name)
+        write(Path(unfinished) / folder.name)
+        if folder.exists():
+            folder.rename(Path(unfinished) / "before")
         return (Path(unfinished) / folder.name).rename(folder)
 
 
@@ -129,6 +162,8 @@ def _write(case: Case, folder: Path) -> None:
     write_nifti(case.ct, folder / "ct.nii.gz")
     if case.mr is not None:
         write_nifti(case.mr, folder / "mr.nii.gz")
+    if case.mr_valid is not None:
+        write_nifti(case.mr_valid, folder / MR_VALID)
     for name in case.contoured:
         write_nifti(case.structures.mask(name), folder / "structures" / f"{name}.nii.gz")
     about = {"name": case.name, "contoured": list(case.contoured), "pairing": case.pairing}
@@ -147,7 +182,13 @@ def axial(case: Case) -> Case:
         mask = case.structures.mask(name)
         turned = resample(Volume(mask.array.astype(np.float32), mask.geometry), grid, outside=0.0)
         organs[name] = Structure.from_full(turned.array > 0.5)
-    return replace(case, ct=replace(ct, array=np.rint(ct.array).astype(np.int16)), structures=StructureSet(grid, organs), mr=None)
+    return replace(
+        case,
+        ct=replace(ct, array=np.rint(ct.array).astype(np.int16)),
+        structures=StructureSet(grid, organs),
+        mr=None,
+        mr_valid=None,
+    )
 
 
 def squared(case: Case) -> Case:
@@ -189,12 +230,12 @@ def _indexed(root: Path) -> Iterator[CaseFolder]:
             missing = [column for column in ("patient", "split", "organs") if row.get(column) is None]
             if missing:
                 raise InputError(f"{root / INDEX}, line {line} lacks {', '.join(missing)}")
-            unknown = set(row["organs"].split()) - set(LABELS.values())
-            if unknown:
-                raise InputError(f"{root / INDEX}, line {line}: {', '.join(sorted(unknown))} has no label in structures.nii.gz")
             folder = root / row["split"] / row["patient"]
             if not folder.is_dir():
                 raise InputError(f"{root / INDEX}, line {line}: {folder} is not there")
+            unknown = set(row["organs"].split()) - set(LABELS.values())
+            if unknown and not (folder / CASE).is_file():
+                raise InputError(f"{root / INDEX}, line {line}: {', '.join(sorted(unknown))} has no label in structures.nii.gz")
             yield CaseFolder(row["patient"], row["split"], folder, tuple(row["organs"].split()))
 
 
@@ -227,6 +268,16 @@ def _must_be_tg263(name: str, place: str) -> None:
     meant = canonical(name)
     if meant is not None and meant != name:
         raise InputError(f"{place}: {name} is no TG-263 name; did you mean {meant}? The mask is then structures/{meant}.nii.gz")
+
+
+def _mr_valid(folder: Path, mr: Volume | None) -> Mask | None:
+    """Where the MR was measured; None if no file says so, which means everywhere."""
+    if mr is None or not (folder / MR_VALID).is_file():
+        return None
+    valid = read_nifti(folder / MR_VALID)
+    if not valid.geometry.same_as(mr.geometry):
+        raise InputError(f"{folder}: {MR_VALID} is not on the grid of mr.nii.gz; make it on that grid, or remove it")
+    return Mask(valid.array > 0, mr.geometry)
 
 
 def _is_file_name(name: object) -> bool:

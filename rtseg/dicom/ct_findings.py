@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtseg.core import Finding, Geometry
-from rtseg.dicom.slice_header import SliceHeader, syntax_name
+from rtseg.dicom.slice_header import SliceHeader, shown, syntax_name
 from rtseg.dicom.stack import HOLE_RATIO, Stack, largest_gap
 
 KINDS = {
@@ -112,7 +112,7 @@ def _orientation(geometry: Geometry) -> Iterator[Finding]:
 
 
 def _position(headers: Iterable[SliceHeader]) -> Iterator[Finding]:
-    found = sorted({header.text("PatientPosition") for header in headers})
+    found = sorted({shown(header.text("PatientPosition")) for header in headers})
     if found == [""]:
         yield Finding("not_head_first_supine", "PatientPosition is missing: head first supine (HFS) was expected")
     elif found != ["HFS"]:
@@ -133,7 +133,7 @@ def _rescale(headers: Sequence[SliceHeader]) -> Iterator[Finding]:
     if unscaled:
         words = f"RescaleSlope or RescaleIntercept is missing in {len(unscaled)} slices (first {unscaled[0]}): 1 and 0 were taken"
         yield Finding("not_hu", words)
-    types = Counter(h.text("RescaleType") for h in headers)
+    types = Counter(shown(h.text("RescaleType")) for h in headers)
     other = sorted(kind for kind in types if kind not in ("", "HU"))
     if other:
         yield Finding("not_hu", f"RescaleType is {', '.join(other)}, not HU: are the values Hounsfield units?")

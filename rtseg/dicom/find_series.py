@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Iterable
+import stat
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from pydicom.uid import CTImageStorage, MediaStorageDirectoryStorage
 
 from rtseg.core import Finding, InputError
-from rtseg.dicom.slice_header import MULTIFRAME_CT, SliceHeader, read_header, sop_class_of_broken
+from rtseg.dicom.slice_header import MULTIFRAME_CT, SliceHeader, read_header, shown, sop_class_of_broken
 
 NAMES_SHOWN = 5
 """So many file names stand in a message; the rest is counted."""
+
+INDEX = "DICOMDIR"
+"""Name of the file that lists the others of a medium."""
 
 UID_TAIL = 8
 """Last characters of a series UID that name it in logs and reports (never the patient's name or ID)."""
@@ -36,7 +40,7 @@ class SeriesFound:
     @property
     def tail(self) -> str:
         """The end of the UID, enough to choose by and safe for logs."""
-        return self.uid[-UID_TAIL:]
+        return shown(self.uid)[-UID_TAIL:]
 
 
 @dataclass(frozen=True)
@@ -54,23 +58,30 @@ class FolderScan:
         return tuple(series for series in self.series if series.left_out is None)
 
 
-def scan_folder(folder: Path) -> FolderScan:
-    """Reads the headers of all files below ``folder``; hidden files and the DICOMDIR index are passed over.
+Told = Callable[[int, int], None]
+"""Hears how many files of how many have been looked at."""
+
+
+def scan_folder(folder: Path, files: Sequence[Path] | None = None, told: Told | None = None) -> FolderScan:
+    """Reads the headers of all files below ``folder``, or of these alone; hidden files and the DICOMDIR index are passed over.
 
     Raises InputError if it is not a folder, or holds a DICOM file that cannot be read and may be a CT slice.
     """
     headers, not_dicom, broken = [], [], []
-    for path in _files(folder):
+    looked_at = files_below(folder) if files is None else files
+    for count, path in enumerate(looked_at, start=1):
+        if told is not None:
+            told(count, len(looked_at))
         try:
             header = read_header(path)
         except InputError:
-            if _may_be_ct(path):
+            if may_be_ct(path):
                 raise
             broken.append(path)
             continue
         if header is None:
             not_dicom.append(path)
-        elif header.text("SOPClassUID") != MediaStorageDirectoryStorage and path.name.upper() != "DICOMDIR":
+        elif not is_index(header):
             headers.append(header)
     return FolderScan(folder, _grouped(headers), tuple(not_dicom), tuple(broken))
 
@@ -84,7 +95,10 @@ def choose_series(scan: FolderScan, series: str | None = None) -> SeriesFound:
     exact = [found for found in fitting if found.uid == series]
     fitting = exact or fitting
     if not scan.candidates:
-        raise InputError(f"no CT series in {scan.folder}. Found: {_inventory(scan)}. Expected the axial CT images of one series.")
+        raise InputError(
+            f"no CT series in {scan.folder}. Found: {_inventory(scan)}. "
+            "Expected the axial CT images of one series: name the folder that holds them."
+        )
     if not fitting:
         raise InputError(
             f"no CT series in {scan.folder} has the UID or ending {series!r}. There are:\n{_listed(scan.candidates)}"
@@ -107,27 +121,68 @@ def left_out_findings(scan: FolderScan, chosen: SeriesFound) -> tuple[Finding, .
         if found is not chosen
     ]
     if scan.not_dicom:
-        words.append(f"{len(scan.not_dicom)} files left out: not DICOM ({_names(scan.not_dicom)})")
+        words.append(f"{_files(scan.not_dicom)} left out: not DICOM ({_names(scan.not_dicom)})")
     if scan.broken:
-        words.append(f"{len(scan.broken)} files left out: broken DICOM files of another kind than CT ({_names(scan.broken)})")
+        words.append(f"{_files(scan.broken)} left out: broken DICOM of another kind than CT ({_names(scan.broken)})")
     return tuple(Finding("left_out", text) for text in words)
 
 
-def _files(folder: Path) -> list[Path]:
-    if not folder.exists():
+def files_below(folder: Path) -> list[Path]:
+    """All files below a folder, by name; hidden ones and a DICOMDIR are passed over, links are followed.
+
+    Raises InputError if it is not a folder, or if something in it may not be looked at or is a link to nothing: that may be
+    a slice of the CT.
+    """
+    if not os.access(folder, os.F_OK):  # Path.exists raises where a folder above may not be entered
         raise InputError(f"{folder} does not exist: a folder with the CT images of one patient was expected")
     if not folder.is_dir():
         raise InputError(
             f"{folder} is a file: name the folder that holds all slices of the CT ({folder.resolve().parent}), or a NIfTI CT"
         )
-    found = []
-    for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [Path(parent, name) for name in sorted(names) if not name.startswith(".")]
-    return [path for path in found if path.is_file()]
+    found, entered = [], {os.path.realpath(folder)}
+    for parent, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and _is_new(Path(parent, name), entered))
+        shown = sorted(name for name in names if not name.startswith(".") and name.upper() != INDEX)
+        found += [path for name in shown if _is_file(path := Path(parent, name))]
+    return found
 
 
-def _may_be_ct(path: Path) -> bool:
+def _is_new(folder: Path, entered: set[str]) -> bool:
+    """Whether a folder has not been entered yet: links may lead in a circle."""
+    place = os.path.realpath(folder)
+    is_new = place not in entered
+    entered.add(place)
+    return is_new
+
+
+def _is_file(path: Path) -> bool:
+    """Whether it is a file that can be read: no pipe, socket or device. Raises InputError if that cannot be told."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{path} is a link to nothing, or has just gone: it may be a slice of the CT. "
+            "Bring the file back, or remove the link."
+        ) from error
+    except OSError as error:
+        error.filename = path
+        _refuse(error)
+
+
+def _refuse(error: OSError) -> NoReturn:
+    raise InputError(
+        f"{error.filename} may not be looked at ({error.strerror}): it may hold slices of the CT. "
+        "Give yourself the right to read it, or move it out of the folder."
+    ) from error
+
+
+def is_index(header: SliceHeader) -> bool:
+    """Whether it is a DICOMDIR, which lists the other files."""
+    return header.text("SOPClassUID") == MediaStorageDirectoryStorage or header.path.name.upper() == INDEX
+
+
+def may_be_ct(path: Path) -> bool:
+    """Whether a DICOM file that cannot be read may be a slice of a CT."""
     sop_class = sop_class_of_broken(path)
     return not sop_class or sop_class == CTImageStorage or sop_class in MULTIFRAME_CT
 
@@ -135,14 +190,14 @@ def _may_be_ct(path: Path) -> bool:
 def _grouped(headers: list[SliceHeader]) -> tuple[SeriesFound, ...]:
     groups: dict[tuple[str, str, str | None], list[SliceHeader]] = {}
     for header in headers:
-        key = (header.text("SeriesInstanceUID"), header.text("Modality"), _why_left_out(header))
+        key = (header.text("SeriesInstanceUID"), shown(header.text("Modality")), why_left_out(header))
         groups.setdefault(key, []).append(header)
     series = [SeriesFound(uid, modality, tuple(group), why) for (uid, modality, why), group in groups.items()]
     return tuple(sorted(series, key=lambda found: (found.left_out is not None, -len(found.headers), found.uid)))
 
 
-def _why_left_out(header: SliceHeader) -> str | None:
-    """None for what may be a slice of a planning CT."""
+def why_left_out(header: SliceHeader) -> str | None:
+    """Why it is no slice of a planning CT, None for what may be one. Raises InputError if what a slice needs is missing."""
     if header.is_multiframe_ct:
         return None
     if header.text("SOPClassUID") != CTImageStorage:
@@ -163,7 +218,7 @@ def _why_left_out(header: SliceHeader) -> str | None:
 
 def _refuse_multiframe(found: SeriesFound) -> None:
     for header in found.headers:
-        frames = header.text("NumberOfFrames") or "1"
+        frames = shown(header.text("NumberOfFrames")) or "1"
         if header.is_multiframe_ct or frames != "1":
             raise InputError(
                 f"{header.path} is {header.class_name} with {frames} frames in one file: rtseg reads CT with one slice per file "
@@ -172,15 +227,22 @@ def _refuse_multiframe(found: SeriesFound) -> None:
 
 
 def _inventory(scan: FolderScan) -> str:
-    counts = Counter(f"{found.modality or 'no modality'} ({found.left_out})" for found in scan.series for _ in found.headers)
-    parts = [f"{n} x {what}" for what, n in counts.items()]
-    parts += [f"{len(scan.not_dicom)} files that are not DICOM"] if scan.not_dicom else []
-    parts += [f"{len(scan.broken)} broken DICOM files"] if scan.broken else []
-    return ", ".join(parts) or "nothing"
+    """What a folder without CT holds, file names and all."""
+    kinds: dict[str, list[Path]] = {}
+    for found in scan.series:
+        kinds.setdefault(f"{found.modality or 'no modality'} ({found.left_out})", []).extend(h.path for h in found.headers)
+    parts = [f"{len(paths)} x {kind}: {_names(paths)}" for kind, paths in kinds.items()]
+    parts += [f"{_files(scan.not_dicom)} not DICOM: {_names(scan.not_dicom)}"] if scan.not_dicom else []
+    parts += [f"{_files(scan.broken)} broken: {_names(scan.broken)}"] if scan.broken else []
+    return "; ".join(parts) or "nothing"
+
+
+def _files(paths: Sequence[Path]) -> str:
+    return f"{len(paths)} file{'' if len(paths) == 1 else 's'}"
 
 
 def _listed(series: Iterable[SeriesFound]) -> str:
-    return "\n".join(f"  {found.uid}: {len(found.headers)} slices, {found.description!r}" for found in series)
+    return "\n".join(f"  {shown(found.uid)}: {len(found.headers)} slices, {found.description!r}" for found in series)
 
 
 def _names(paths: Iterable[Path]) -> str:

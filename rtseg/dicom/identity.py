@@ -5,12 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 
-from pydicom import DataElement, Dataset, config, dcmread
+from pydicom import DataElement, Dataset, config
 from pydicom.datadict import dictionary_VM, dictionary_VR, keyword_for_tag
 from pydicom.dataelem import RawDataElement
 from pydicom.valuerep import validate_value
 
 from rtseg.core import Finding, InputError
+from rtseg.dicom.data_set import PARSE_ERRORS, read_data_set
 from rtseg.dicom.planning_ct import SeriesIdentity, SliceIdentity
 from rtseg.dicom.slice_header import SliceHeader
 
@@ -80,7 +81,13 @@ def series_identity(headers: Sequence[SliceHeader]) -> tuple[SeriesIdentity, tup
                 f"{word} is missing in {first.path}: a structure set could not refer to this CT. "
                 "Export the series again with its identity."
             )
-    header, unlawful = _copied(first)
+    try:
+        header, unlawful = _copied(first)
+    except PARSE_ERRORS as error:
+        raise InputError(
+            f"patient and study of {first.path} cannot be read: it does not keep to its encoding ({type(error).__name__}). "
+            "Copy or export it again."
+        ) from error
     slices = tuple(SliceIdentity(h.text("SOPClassUID"), h.text("SOPInstanceUID"), _position_text(h), h.path) for h in headers)
     study, series, frame = (first.text(word) for word in NEEDED)
     identity = SeriesIdentity(header, study, series, frame, slices, first.text("SeriesNumber"))
@@ -108,7 +115,7 @@ def _copied(first: SliceHeader) -> tuple[Dataset, list[str]]:
     copied = Dataset()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        data = dcmread(first.path, stop_before_pixels=True, specific_tags=list(COPIED), force=not first.has_meta)
+        data = read_data_set(first.path, only=COPIED, pixels=False)
         for tag in data.keys():  # noqa: SIM118  # iterating a Dataset yields elements
             before = len(caught)
             well_spelt = _is_well_spelt(data.get_item(tag))

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import dcmread
-from pydicom.uid import UID
 
 from rtseg.core import Finding, InputError
-from rtseg.dicom.slice_header import PARSE_ERRORS, SliceHeader, syntax_name
+from rtseg.dicom.data_set import PARSE_ERRORS, words_of
+from rtseg.dicom.decoding import Decoder, Stored
+from rtseg.dicom.slice_header import SliceHeader, syntax_name
 
 EXACT = np.iinfo(np.int16)
 """Whole HU in this range are kept as int16; anything else as float32."""
@@ -25,39 +24,38 @@ def read_hu(headers: Sequence[SliceHeader]) -> tuple[NDArray[np.int16] | NDArray
     Raises InputError naming the file for pixel data that are missing, cut off or in a syntax that cannot be decoded.
     """
     shape = (len(headers), headers[0].integers["Rows"], headers[0].integers["Columns"])
-    hu: NDArray[np.int16] | NDArray[np.float32] = np.empty(shape, dtype=np.int16)
+    hu: NDArray[np.int16] | NDArray[np.float32] = np.empty((0,), dtype=np.int16)
     noticed: dict[str, list[str]] = {}
-    for i, header in enumerate(headers):
-        stored, remarks = _stored(header)
-        for remark in (*remarks, *_odd_bits(header)):
-            noticed.setdefault(remark, []).append(header.path.name)
-        if stored.shape != shape[1:]:
-            raise InputError(f"{header.path} holds pixels of shape {stored.shape}, {shape[1:]} were announced: export it again")
-        values = _rescaled(stored, header)
-        if hu.dtype == np.int16 and not _is_exact(values):
-            hu = hu.astype(np.float32)
-        hu[i] = values
+    with Decoder() as decoder:
+        for i, header in enumerate(headers):
+            stored, remarks = _stored(header, decoder)
+            for remark in (*remarks, *_odd_bits(header)):
+                noticed.setdefault(remark, []).append(header.path.name)
+            if stored.shape != shape[1:]:
+                raise InputError(
+                    f"{header.path} holds pixels of shape {stored.shape}, {shape[1:]} were announced: export it again"
+                )
+            values = _rescaled(stored, header)
+            if i == 0:  # not before a slice was seen to be as large as it claims
+                hu = np.empty(shape, dtype=np.int16)
+            if hu.dtype == np.int16 and not _is_exact(values):
+                hu = hu.astype(np.float32)
+            hu[i] = values
     findings = [Finding("odd_pixels", f"{len(names)} slices (first {names[0]}): {remark}") for remark, names in noticed.items()]
     return hu, tuple(findings)
 
 
-def _stored(header: SliceHeader) -> tuple[NDArray[np.generic], list[str]]:
+def _stored(header: SliceHeader, decoder: Decoder) -> Stored:
     """Stored values of one file, and what the decoder remarked on them."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            data = dcmread(header.path, force=not header.has_meta)
-            if not header.has_meta:
-                data.file_meta.TransferSyntaxUID = UID(header.transfer_syntax_uid)
-            stored: NDArray[np.generic] = data.pixel_array
-        except PARSE_ERRORS as error:
-            first_line = (str(error).splitlines() or [type(error).__name__])[0]
-            raise InputError(
-                f"the pixels of {header.path} cannot be read, transfer syntax {syntax_name(header.transfer_syntax_uid)}: "
-                f"{first_line}. If the file is cut off, copy it again; else export it uncompressed (Explicit VR Little Endian)."
-            ) from error
-    remarks = [str(warning.message) for warning in caught if "pixel" in str(warning.message).lower()]
-    return stored, remarks  # other remarks concern attributes that are checked where they are used
+    try:
+        return decoder.stored_values(header.path, header.transfer_syntax_uid)
+    except PARSE_ERRORS as error:
+        lines = words_of(error).splitlines()
+        why = " ".join(line.strip(" \t.") for line in lines[: 2 if lines[0].endswith(":") else 1])
+        raise InputError(
+            f"the pixels of {header.path} cannot be read, transfer syntax {syntax_name(header.transfer_syntax_uid)}: "
+            f"{why}. If the file is cut off, copy it again; else export it uncompressed (Explicit VR Little Endian)."
+        ) from error
 
 
 def _odd_bits(header: SliceHeader) -> Iterator[str]:

@@ -5,29 +5,25 @@ Values are taken from the raw bytes and judged here, so that files with unlawful
 
 from __future__ import annotations
 
-import struct
 import warnings
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import Dataset, Sequence, dcmread
+from pydicom import Dataset, Sequence
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import RawDataElement
-from pydicom.errors import InvalidDicomError
 from pydicom.multival import MultiValue
 from pydicom.uid import RTStructureSetStorage
 
 from rtseg.core import InputError
+from rtseg.dicom.data_set import PARSE_ERRORS, read_data_set, words_of
 from rtseg.dicom.decimal_text import FAR_MM
+from rtseg.dicom.slice_header import shown
 
 CONTOUR_BYTES = 64 * 2**20
 """Longest ContourData that is read, bytes: some two million points on one plane, a hundred times a whole noise slice."""
-
-BROKEN = (AttributeError, EOFError, KeyError, NotImplementedError, OverflowError, TypeError, ValueError, struct.error, zlib.error)
-"""What pydicom raises on bytes that are not, or no longer, a DICOM data set."""
 
 CLOSED_KINDS = frozenset(("CLOSED_PLANAR", "CLOSEDPLANAR_XOR"))
 """Contour Geometric Types that enclose something (PS3.3 C.8.8.6.1); a loop without any type is taken as closed."""
@@ -90,18 +86,20 @@ def load_rtstruct(path: Path) -> RtstructFile:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pydicom's remarks on unlawful spelling; what matters is judged here
-            dataset = _read(path)
+            dataset = read_data_set(path)
             if _text(dataset, "SOPClassUID") != RTStructureSetStorage and _text(dataset, "Modality") != "RTSTRUCT":
-                found = _text(dataset, "Modality") or "no modality"
+                found = shown(_text(dataset, "Modality") or "no modality")
                 raise InputError(f"{path} is not an RTSTRUCT (it says: {found}). Name a structure set file.")
-            rois, patient_id = _rois(dataset), decoded_text(dataset, "PatientID")
+            rois, patient_id, series = _rois(dataset), decoded_text(dataset, "PatientID"), _series(dataset)
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
-    except BROKEN as error:
-        raise InputError(f"{path} is not a whole DICOM file ({error}). Export it again.") from error
+        raise InputError(
+            f"{path} cannot be read: {error.strerror or error}. Copy or export it again, or see to your right to read it."
+        ) from error
+    except PARSE_ERRORS as error:
+        raise InputError(f"{path} is not a whole DICOM file ({words_of(error)}). Export it again.") from error
     if not rois:
-        raise InputError(f"{path} is an RTSTRUCT without any ROI")
-    return RtstructFile(patient_id, _series(dataset), rois)
+        raise InputError(f"{path} is an RTSTRUCT without any ROI. Name another structure set, or export it again.")
+    return RtstructFile(patient_id, series, rois)
 
 
 def decoded_text(dataset: Dataset, keyword: str) -> str:
@@ -109,13 +107,6 @@ def decoded_text(dataset: Dataset, keyword: str) -> str:
     value = dataset.get(keyword) or ""
     parts = value if isinstance(value, MultiValue) else [value]
     return "\\".join(str(part) for part in parts).strip("\0 ")
-
-
-def _read(path: Path) -> Dataset:
-    try:
-        return dcmread(path)
-    except InvalidDicomError:
-        return dcmread(path, force=True)
 
 
 def _rois(dataset: Dataset) -> tuple[RoiItems, ...]:

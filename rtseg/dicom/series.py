@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rtseg.core import Geometry, Volume
+from rtseg.core.printable import printable
 from rtseg.dicom.ct_findings import header_findings, voxel_findings
 from rtseg.dicom.find_series import FolderScan, choose_series, left_out_findings, scan_folder
 from rtseg.dicom.identity import must_agree, series_identity
@@ -51,4 +52,5 @@ def planning_ct_of(scan: FolderScan, series: str | None = None) -> PlanningCT:
         *about_pixels,
         *voxel_findings(hu),
     )
-    return PlanningCT(Volume(hu, stack.geometry), identity, findings, f"{scan.folder.resolve().name} ...{chosen.tail}")
+    name = printable(f"{scan.folder.resolve().name} ...{chosen.tail}")
+    return PlanningCT(Volume(hu, stack.geometry), identity, findings, name)

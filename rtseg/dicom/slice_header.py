@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import math
-import struct
 import warnings
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydicom import Dataset, config, dcmread
+from pydicom import Dataset, config
 from pydicom.dataelem import RawDataElement
-from pydicom.errors import InvalidDicomError
-from pydicom.filereader import read_file_meta_info
 from pydicom.uid import (
     UID,
     EnhancedCTImageStorage,
@@ -25,6 +21,7 @@ from pydicom.uid import (
 )
 
 from rtseg.core import InputError
+from rtseg.dicom.data_set import MARK, MARK_AT, PARSE_ERRORS, read_data_set, read_file_meta, words_of
 
 TEXTS = (
     "SOPClassUID",
@@ -53,11 +50,11 @@ TEXTS = (
 INTEGERS = ("Rows", "Columns", "SamplesPerPixel", "BitsStored", "HighBit")
 """Attributes of unsigned 16-bit integers."""
 
+LONGEST_SHOWN = 102
+"""Characters: six decimal strings of 16 and what parts them; names and UIDs have 64."""
+
 MULTIFRAME_CT = frozenset((EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage))
 """SOP classes that hold several CT slices in one file."""
-
-PARSE_ERRORS = (OSError, EOFError, ValueError, LookupError, AttributeError, TypeError, RuntimeError, struct.error, zlib.error)
-"""What pydicom lets out when a file breaks off or does not keep to the encoding."""
 
 
 @dataclass(frozen=True)
@@ -87,9 +84,9 @@ class SliceHeader:
         except ValueError:
             values = ()
         if len(values) != count or not all(math.isfinite(value) for value in values):
-            shown = f"is {chr(92).join(found)!r}" if any(found) else "is missing"
+            is_what = f"is {shown(chr(92).join(found))!r}" if any(found) else "is missing"
             raise InputError(
-                f"{keyword} {shown} in {self.path}: {count} finite numbers were expected. "
+                f"{keyword} {is_what} in {self.path}: {count} finite numbers were expected. "
                 "Export the series again from the scanner or archive, or remove the file if it is no slice of the CT."
             )
         return values
@@ -101,7 +98,7 @@ class SliceHeader:
     @property
     def class_name(self) -> str:
         """The SOP class in the standard's words."""
-        return _name(self.text("SOPClassUID")) or "object without SOP class"
+        return shown(_name(self.text("SOPClassUID"))) or "object without SOP class"
 
 
 def read_header(path: Path) -> SliceHeader | None:
@@ -113,26 +110,29 @@ def read_header(path: Path) -> SliceHeader | None:
     wanted = [*TEXTS, *INTEGERS, "SeriesDescription"]
     try:
         with path.open("rb") as file:
-            start = file.read(132)
-        marked = start[128:] == b"DICM"
+            start = file.read(MARK_AT + len(MARK))
+        marked = start[MARK_AT:] == MARK
         if not marked and start[:2] not in (b"\x08\x00", b"\x02\x00", b"\x00\x08"):
             return None
         with warnings.catch_warnings():  # what matters of a value is checked where it is used
             warnings.simplefilter("ignore")
-            data = dcmread(path, stop_before_pixels=True, specific_tags=wanted, force=not marked)
+            data = read_data_set(path, only=wanted, pixels=False)
             return _header(path, data) if marked or "SOPClassUID" in data else None
-    except InvalidDicomError:
-        return None
     except PARSE_ERRORS as error:
         raise InputError(_unreadable(path, error)) from error
 
 
+def shown(text: str) -> str:
+    """A text of a file as it may stand in a message.
+
+    One that is too long or not printable has swallowed the attributes that follow it, a patient's name perhaps.
+    """
+    return text if len(text) <= LONGEST_SHOWN and text.isprintable() else "(unreadable)"
+
+
 def sop_class_of_broken(path: Path) -> str:
     """The SOP class UID that the file meta information of an otherwise unreadable file names; empty if not even that."""
-    try:
-        return str(read_file_meta_info(path).get("MediaStorageSOPClassUID", ""))
-    except (*PARSE_ERRORS, InvalidDicomError):
-        return ""
+    return _meta_text(path, "MediaStorageSOPClassUID")
 
 
 def syntax_name(uid: str) -> str:
@@ -153,7 +153,7 @@ def _header(path: Path, data: Dataset) -> SliceHeader:
         integers={word: value for word in INTEGERS if (value := _integer(data, word)) is not None},
         transfer_syntax_uid=syntax or _guessed_syntax(data),
         has_meta=bool(syntax),
-        description=str(data.get("SeriesDescription") or ""),
+        description=shown(str(data.get("SeriesDescription") or "")),
     )
 
 
@@ -189,14 +189,24 @@ def _integer(data: Dataset, keyword: str) -> int | None:
     return None
 
 
+def _meta_text(path: Path, keyword: str) -> str:
+    """An attribute of the file meta information, empty if not even that can be read."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return str(read_file_meta(path).get(keyword, ""))
+        except PARSE_ERRORS:
+            return ""
+
+
 def _unreadable(path: Path, error: Exception) -> str:
     if isinstance(error, PermissionError):
         return f"{path} may not be opened: give yourself the right to read it"
-    try:
-        syntax = f" Its transfer syntax is {syntax_name(str(read_file_meta_info(path).TransferSyntaxUID))}."
-    except (*PARSE_ERRORS, InvalidDicomError):
-        syntax = ""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{path} cannot be read: {error.strerror}. Copy it anew, or see to the disk or network that holds it."
+    uid = _meta_text(path, "TransferSyntaxUID")
+    syntax = f" Its transfer syntax is {syntax_name(uid)}." if uid else ""
     return (
-        f"{path} is a DICOM file that cannot be read: it breaks off or does not keep to its encoding ({error}).{syntax} "
-        "It may be a slice of the CT: copy or export it again, or remove it if it is not needed."
+        f"{path} is a DICOM file that cannot be read: it breaks off or does not keep to its encoding ({words_of(error)})."
+        f"{syntax} It may be a slice of the CT: copy or export it again, or remove it if it is not needed."
     )

@@ -157,10 +157,11 @@ def _refuse_doubles(ordered: Sequence[SliceHeader], along: Points) -> None:
     if len(close) == 0:
         return
     one, two = ordered[close[0]], ordered[close[0] + 1]
-    same = one.text("SOPInstanceUID") == two.text("SOPInstanceUID")
+    same = ", the same image twice (equal SOPInstanceUID)" if one.text("SOPInstanceUID") == two.text("SOPInstanceUID") else ""
+    pairs = "1 such pair" if len(close) == 1 else f"{len(close)} such pairs"
     raise GeometryError(
-        f"two slices at one position ({along[close[0]]:.3f} mm along the normal): {one.path} and {two.path}"
-        f"{', the same image twice (equal SOPInstanceUID)' if same else ''}; {len(close)} such pairs. Keep one of each."
+        f"two slices at one position ({along[close[0]]:.3f} mm along the normal): {one.path} and {two.path}{same}; {pairs}. "
+        "Keep one of each."
     )
 
 

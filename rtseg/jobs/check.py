@@ -10,8 +10,9 @@ import numpy as np
 
 from rtseg.core import Finding, RtsegError
 from rtseg.dicom import PlanningCT
-from rtseg.dicom.find_series import scan_folder
+from rtseg.dicom.find_series import Told, scan_folder
 from rtseg.dicom.series import planning_ct_of
+from rtseg.dicom.slice_header import shown
 from rtseg.dicom.stack import largest_gap
 from rtseg.jobs.nifti_ct import is_nifti, read_nifti_ct
 
@@ -67,12 +68,12 @@ class CheckResult:
         return asdict(self)
 
 
-def check_ct(source: Path, series: str | None = None) -> CheckResult:
-    """Looks into ``source`` and reads its planning CT, voxels included, exactly as `contour` would.
+def check_ct(source: Path, series: str | None = None, told: Told | None = None) -> CheckResult:
+    """Looks into ``source`` and reads its planning CT, voxels included, exactly as `contour` would; ``told`` hears of each file.
 
     Raises nothing that a user can mend: such an error stands in the result's ``error``.
     """
-    return _check_nifti(source) if is_nifti(source) else _check_folder(source, series)
+    return _check_nifti(source) if is_nifti(source) else _check_folder(source, series, told)
 
 
 def _check_nifti(file: Path) -> CheckResult:
@@ -83,13 +84,14 @@ def _check_nifti(file: Path) -> CheckResult:
     return CheckResult(ct.name, (), 0, _summary(ct), ct.findings, None)
 
 
-def _check_folder(folder: Path, series: str | None) -> CheckResult:
+def _check_folder(folder: Path, series: str | None, told: Told | None) -> CheckResult:
     try:
-        scan = scan_folder(folder)
+        scan = scan_folder(folder, told=told)
     except RtsegError as error:
         return CheckResult(folder.name, (), 0, None, (), str(error))
     rows = tuple(
-        SeriesRow(found.modality, found.uid, len(found.headers), found.description, found.left_out) for found in scan.series
+        SeriesRow(found.modality, shown(found.uid), len(found.headers), found.description, found.left_out)
+        for found in scan.series
     )
     others = len(scan.not_dicom) + len(scan.broken)
     try:

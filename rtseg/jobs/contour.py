@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from rtseg.core import EMPTY, ConfigError, Contouring, Finding, Geometry, GeometryError, InputError, StructureSet
-from rtseg.dicom import Maker, PlanningCT, read_planning_ct
+from rtseg.dicom import Maker, PlanningCT
+from rtseg.dicom.find_series import scan_folder
+from rtseg.dicom.series import planning_ct_of
 from rtseg.dicom.stack import largest_gap
 from rtseg.imaging import Prepared, Probabilities, Stretch, prepare, restore, restore_mask, stretches
 from rtseg.jobs.contour_order import ContourOrder, ContourResult
@@ -118,7 +120,7 @@ def _read(order: ContourOrder) -> PlanningCT:
     """A planning CT from a DICOM folder, or from a NIfTI file: that one has no identity, the road is the same."""
     if order.is_nifti:
         return read_nifti_ct(order.source)
-    ct = read_planning_ct(order.source, order.series)
+    ct = planning_ct_of(scan_folder(order.source, order.files), order.series)
     gap = largest_gap(ct.volume.geometry)
     if gap is not None and gap.is_hole and not order.allow_gaps:
         raise GeometryError(

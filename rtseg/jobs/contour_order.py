@@ -21,6 +21,7 @@ class ContourOrder:
     organs   those wanted, None for all that the model knows; body: the outline of the body too
     report   folder for the HTML page, None for none
     allow_gaps: go on over a hole in the CT larger than twice the neighbouring spacing
+    files    the CT's own files, where they are known already: nothing else of the folder is looked at. None for all below it
     """
 
     source: Path
@@ -31,6 +32,7 @@ class ContourOrder:
     series: str | None = None
     overwrite: bool = False
     allow_gaps: bool = False
+    files: tuple[Path, ...] | None = None
 
     @property
     def is_nifti(self) -> bool:

@@ -10,6 +10,12 @@ from rtseg.systems.system import System
 from rtseg.systems.task import Task
 from rtseg.systems.words import nearest, read_yaml, validated
 
+TO_BE_TRAINED = ("male_pelvis",)
+"""Body sites that people ask for and no model ships for."""
+
+GUIDE = "docs/train_your_own.md"
+"""The page of the repository that leads from a clinic's DICOM files to a model."""
+
 
 def read_system(name: str) -> System:
     """A system that ships, by name, or a YAML file of one's own. Raises ConfigError with the names that exist."""
@@ -36,6 +42,11 @@ def bundle_folder(model: str) -> Path:
         return shipped[model]
     if Path(model).is_dir():
         return Path(model)
+    if model in TO_BE_TRAINED:
+        raise BundleError(
+            f"model {model!r} does not ship: train one on your own clinic's contours, as {GUIDE} shows, "
+            "and give its folder (--model DIR)"
+        )
     raise BundleError(f"no model {model!r}: neither a folder nor a model that ships; {nearest(model, list(shipped))}")
 
 

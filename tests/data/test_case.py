@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from phantoms import Phantom, axial_geometry, centroid, coronal_geometry, oblique_geometry, three_balls, without_slices
 
-from rtseg.core import AXIAL, EMPTY, GeometryError, InputError, StructureSet, Volume
-from rtseg.data import Case, axial, find_cases, read_case, write_case, write_nifti
+from rtseg.core import AXIAL, EMPTY, GeometryError, InputError, Mask, StructureSet, Volume
+from rtseg.data import Case, axial, find_cases, read_case, write_case, write_labelled, write_nifti
 
 OPENKBP = "openkbp_head_neck"
 
@@ -240,3 +240,48 @@ def test_an_oblique_or_uneven_case_is_not_turned(grid: Any) -> None:
     phantom = three_balls(grid)
     with pytest.raises(GeometryError, match="without interpolation"):
         axial(Case("pt_1", phantom.ct, phantom.organs, ()))
+
+
+def test_where_an_mr_was_measured_goes_with_it(case: Case, tmp_path: Path) -> None:
+    mr = three_balls(axial_geometry(shape=(10, 12, 14), spacing_mm=(6.0, 5.0, 5.0))).ct
+    valid = Mask(mr.array > -500, mr.geometry)
+    folder = write_case(replace(case, mr=mr, pairing="weak", mr_valid=valid), tmp_path / "case")
+    again = read_case(folder)
+    assert again.mr_valid is not None
+    np.testing.assert_array_equal(again.mr_valid.array, valid.array)
+    write_nifti(case.ct, folder / "mr_valid.nii.gz")
+    with pytest.raises(InputError, match=r"mr_valid\.nii\.gz is not on the grid of mr\.nii\.gz"):
+        read_case(folder)
+
+
+def test_a_folder_is_written_over_if_asked_whole_or_not_at_all(case: Case, tmp_path: Path) -> None:
+    write_case(case, tmp_path / "case")
+    uneven = three_balls(without_slices(axial_geometry(), [4]))
+    with pytest.raises(GeometryError):
+        write_case(Case("pt_1", uneven.ct, uneven.organs, ("Brainstem",)), tmp_path / "case", overwrite=True)
+    assert read_case(tmp_path / "case").contoured == case.contoured
+    write_case(replace(case, contoured=("Brainstem",)), tmp_path / "case", overwrite=True)
+    assert read_case(tmp_path / "case").contoured == ("Brainstem",)
+    assert [path.name for path in tmp_path.iterdir()] == ["case"]
+
+
+def test_labels_are_those_of_the_indexed_tree(case: Case, tmp_path: Path) -> None:
+    write_labelled(case, tmp_path / "train" / "pt_3")
+    (tmp_path / "index.csv").write_text("patient,split,organs\npt_3,train,Parotid_L Brainstem Larynx\n")
+    (found,) = find_cases(tmp_path)
+    again = found.read()
+    for organ in case.contoured:
+        np.testing.assert_array_equal(again.structures.mask(organ).array, case.structures.mask(organ).array)
+    with pytest.raises(InputError, match=r"pt_3: Parotid_X has no label in structures\.nii\.gz"):
+        write_labelled(replace(case, contoured=("Parotid_X",)), tmp_path / "other")
+
+
+def test_an_index_may_list_folders_that_describe_themselves_with_any_organ(case: Case, tmp_path: Path) -> None:
+    organs = StructureSet(case.ct.geometry, {"Rectum": case.structures["Brainstem"]})
+    write_case(replace(case, name="p0001", structures=organs, contoured=("Rectum",)), tmp_path / "train" / "p0001")
+    (tmp_path / "index.csv").write_text("patient,split,organs\np0001,train,Rectum\n")
+    (found,) = find_cases(tmp_path)
+    assert found.read().structures.volume_ml("Rectum") == pytest.approx(case.structures.volume_ml("Brainstem"))
+    (tmp_path / "train" / "p0001" / "case.json").unlink()
+    with pytest.raises(InputError, match=r"Rectum has no label in structures\.nii\.gz"):
+        find_cases(tmp_path)

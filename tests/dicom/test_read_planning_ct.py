@@ -303,7 +303,8 @@ def test_a_folder_without_ct_says_what_it_holds(series: list[Path]) -> None:
     for path in series:
         edit(path, SOPClassUID="1.2.840.10008.5.1.4.1.1.4", Modality="MR")
     (series[0].parent / "a.txt").touch()
-    with pytest.raises(InputError, match=r"no CT series in .*Found: 6 x MR \(MR Image Storage\), 1 files that are not DICOM"):
+    words = r"no CT series in .*Found: 6 x MR \(MR Image Storage\): CT0001.* and 1 more; 1 file not DICOM: a.txt"
+    with pytest.raises(InputError, match=words):
         read_planning_ct(series[0].parent)
 
 

@@ -119,7 +119,9 @@ def test_a_couch_changes_nothing(road: Road, head_rest: bool) -> None:
     assert lost == {}
 
 
-MASK = pytest.mark.xfail(strict=True, reason="head_neck 0.2: what a mask leaves on the skin moves contours, see docs/known_limits.md")
+MASK = pytest.mark.xfail(
+    strict=True, reason="head_neck 0.2: what a mask leaves on the skin moves contours, see docs/known_limits.md"
+)
 
 
 @MASK

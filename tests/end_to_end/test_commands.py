@@ -31,6 +31,9 @@ COMMANDS = [
     ("check",),
     ("contour",),
     ("models",),
+    ("data", "dicom"),
+    ("data", "nifti"),
+    ("data", "openkbp"),
     ("data", "pack"),
     ("train", "segmentation"),
     ("bundle",),
@@ -326,7 +329,7 @@ def nothing_in_it(folder: Path) -> None:
 
 
 ODD: dict[Callable[[Path], None], tuple[str, ...]] = {
-    nothing_in_it: ("no CT series in", "1 files that are not DICOM"),
+    nothing_in_it: ("no CT series in", "1 file not DICOM: letter.txt"),
     one_slice: ("is the only slice of its series",),
     two_frames: ("two frames of reference", "CT0004.dcm"),
     two_patients: ("disagree on identity", "CT0004.dcm"),
