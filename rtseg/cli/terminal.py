@@ -11,6 +11,7 @@ from typing import Any
 import typer
 
 from rtseg.core import ConfigError, Finding
+from rtseg.core.printable import printable
 
 FINDINGS = 3
 """Exit code of findings under --strict."""
@@ -18,12 +19,12 @@ FINDINGS = 3
 
 def say(line: str) -> None:
     """One line of progress or remark, on standard error: standard output is for the answer."""
-    typer.echo(line, err=True)
+    typer.echo(printable(line), err=True)
 
 
 def answer(line: str = "") -> None:
     """One line of the answer."""
-    typer.echo(line)
+    typer.echo(printable(line))
 
 
 def answer_json(content: Any) -> None:

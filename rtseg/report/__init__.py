@@ -1,6 +1,17 @@
-"""One self-contained HTML page about the contours of a case, for the human who reviews them."""
+"""Self-contained HTML pages about the contours of a case or of a batch, for the human who reviews them."""
 
+from rtseg.report.batch_index import BatchPage, PatientCard, render_batch
 from rtseg.report.contour_report import Agreement, ContourReport, Provenance
 from rtseg.report.page import write_report
+from rtseg.report.thumbnail import thumbnail
 
-__all__ = ["Agreement", "ContourReport", "Provenance", "write_report"]
+__all__ = [
+    "Agreement",
+    "BatchPage",
+    "ContourReport",
+    "PatientCard",
+    "Provenance",
+    "render_batch",
+    "thumbnail",
+    "write_report",
+]

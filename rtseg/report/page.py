@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rtseg.core import Finding, OutputError, StructureSet
+from rtseg.core import Finding, OutputError, StructureSet, Volume
 from rtseg.core.anatomy import organ
 from rtseg.report.contour_report import ContourReport
 from rtseg.report.figures import Outline, png
@@ -131,13 +131,16 @@ def _distance_words(report: ContourReport, name: str) -> str:
 
 
 def _overview(report: ContourReport) -> list[Picture]:
-    """Three pictures of the whole CT through the mean of the organs' middles (of the CT's, if no organ was found)."""
-    corners = report.ct.geometry.corners()
-    middles = [points.mean(axis=0) for name in report.structures if len(points := voxel_points(report.structures, name))]
+    """Three pictures of the whole CT."""
+    return [_picture(report, whole_body(report.ct, report.structures, view), list(report.structures)) for view in VIEWS]
+
+
+def whole_body(ct: Volume, structures: StructureSet, view: View) -> Raster:
+    """The picture of all of the body through the mean of the organs' middles (of the CT's, if no organ was found)."""
+    corners = ct.geometry.corners()
+    middles = [points.mean(axis=0) for name in structures if len(points := voxel_points(structures, name))]
     at = np.mean(middles or corners, axis=0)
-    low, high = corners.min(axis=0), corners.max(axis=0)
-    names = list(report.structures)
-    return [_picture(report, _body(report, Raster.around(view, low, high, at, OVERVIEW_PIXEL_MM)), names) for view in VIEWS]
+    return _body(ct, Raster.around(view, corners.min(axis=0), corners.max(axis=0), at, OVERVIEW_PIXEL_MM))
 
 
 def _organ_pictures(report: ContourReport, name: str) -> list[Picture]:
@@ -164,9 +167,9 @@ def _around(points: NDArray[np.float64], view: View) -> Raster:
     return Raster.around(view, middle - side_mm / 2, middle + side_mm / 2, at, side_mm / ORGAN_PIXELS)
 
 
-def _body(report: ContourReport, raster: Raster) -> Raster:
+def _body(ct: Volume, raster: Raster) -> Raster:
     """The part of a picture that holds more than air, with a little around."""
-    dense = image_at(report.ct, located(report.ct.geometry, raster)) > BODY_HU
+    dense = image_at(ct, located(ct.geometry, raster)) > BODY_HU
     if not dense.any():
         return raster
     spans = []
@@ -179,11 +182,11 @@ def _body(report: ContourReport, raster: Raster) -> Raster:
 
 
 def _picture(report: ContourReport, raster: Raster, names: Sequence[str]) -> Picture:
-    outlines = [*_outlines(report.structures, raster, names, manual=False)]
+    drawn = outlines(report.structures, raster, names, manual=False)
     if report.manual is not None:
-        outlines += _outlines(report.manual, raster, [name for name in names if name in report.manual.structures], manual=True)
+        drawn += outlines(report.manual, raster, [name for name in names if name in report.manual.structures], manual=True)
     image_hu = image_at(report.ct, located(report.ct.geometry, raster))
-    data = base64.b64encode(png(raster, image_hu, outlines)).decode("ascii")
+    data = base64.b64encode(png(raster, image_hu, drawn)).decode("ascii")
     axis = raster.view.normal
     caption = f"{raster.view.name}, {'xyz'[axis]} {raster.corner[axis]:.1f} mm".replace("-", "\N{MINUS SIGN}")
     return Picture(
@@ -191,7 +194,8 @@ def _picture(report: ContourReport, raster: Raster, names: Sequence[str]) -> Pic
     )
 
 
-def _outlines(structures: StructureSet, raster: Raster, names: Sequence[str], *, manual: bool) -> list[Outline]:
+def outlines(structures: StructureSet, raster: Raster, names: Sequence[str], *, manual: bool) -> list[Outline]:
+    """The organs of these names on a picture, manual ones dashed in white, others each in its colour."""
     voxels = nearest_voxels(located(structures.geometry, raster))
     return [Outline(mask_at(structures[name], voxels), MANUAL_COLOUR if manual else _colour(name), manual) for name in names]
 

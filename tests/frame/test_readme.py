@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
-DOCUMENTS = [README, *sorted((ROOT / "docs").rglob("*.md"))]
+DOCUMENTS = [README, ROOT / "data" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def command_lines(program: str) -> list[list[str]]:

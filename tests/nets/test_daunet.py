@@ -103,7 +103,8 @@ def test_gates_and_deep_heads_can_be_left_out(attention: bool, deep: bool) -> No
 def test_the_last_stage_may_be_a_residual_block() -> None:
     plain, residual = (built(DAUNet((1, 2, 2), (8, 16), 8, fine_residual=chosen)) for chosen in (False, True))
     convolutions = [
-        [m for m in net.fine.modules() if isinstance(m, torch.nn.Conv3d) and m.kernel_size == (3, 3, 3)] for net in (plain, residual)
+        [m for m in net.fine.modules() if isinstance(m, torch.nn.Conv3d) and m.kernel_size == (3, 3, 3)]
+        for net in (plain, residual)
     ]
 
     assert [len(found) for found in convolutions] == [1, 2]
