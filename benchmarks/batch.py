@@ -127,7 +127,12 @@ def batch(source: Path, output: Path, model: str, workers: int) -> tuple[float, 
     watch.join()
     if running.returncode:
         raise SystemExit(f"rtseg batch ended with {running.returncode}:\n{told}")
-    return time.perf_counter() - start, watch.workers
+    return time.perf_counter() - start, {pid: over_a_patient(memory, 2 * workers) for pid, memory in watch.workers.items()}
+
+
+def over_a_patient(memory: Memory, window: int) -> Memory:
+    """The highest over the last patients of the batch, so many that the worker had a whole one among them."""
+    return Memory(memory.patients, [max(memory.gb[max(0, n - window + 1) : n + 1]) for n in range(len(memory.gb))])
 
 
 def batch_throughput(source: Path, output: Path, model: str, workers: int, patients: int) -> Throughput:
@@ -169,13 +174,13 @@ def add(total: dict[str, float], seconds: dict[str, float]) -> None:
         total[step] = total.get(step, 0.0) + s
 
 
-def growth_mb(memory: Memory) -> float:
-    """MB more a patient of the batch, by a straight line through what came after the first ones; 0 where there are too few."""
+def growth(memory: Memory) -> str:
+    """MB more a patient of the batch, by a straight line through what came after the first ones."""
     x, y = np.array(memory.patients), np.array(memory.gb)
     settled = x >= SETTLED * 2
-    if settled.sum() < 3:
-        return 0.0
-    return float(np.polyfit(x[settled], y[settled], 1)[0] * 1000)
+    if settled.sum() < SETTLED:
+        return "too few patients for a slope"
+    return f"{np.polyfit(x[settled], y[settled], 1)[0] * 1000:+.2f} MB a patient"
 
 
 def draw(workers: dict[int, Memory], file: Path) -> None:
@@ -197,8 +202,7 @@ def draw(workers: dict[int, Memory], file: Path) -> None:
 
 def section(workers: dict[int, Memory], patients: int, ways: Sequence[Throughput], model: str) -> str:
     grown = ", ".join(
-        f"worker {n}: highest {max(memory.gb):.2f} GB, {growth_mb(memory):+.2f} MB a patient"
-        for n, memory in enumerate(workers.values(), start=1)
+        f"worker {n}: highest {max(memory.gb):.2f} GB, {growth(memory)}" for n, memory in enumerate(workers.values(), start=1)
     )
     base = ways[1].per_hour
     lines = [
@@ -247,6 +251,7 @@ def main() -> None:
     parser.add_argument("--model", default="head_neck")
     parser.add_argument("--page", type=Path, default=PAGE)
     asked = parser.parse_args()
+    asked.page.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
         folders = write_patients(asked.cases, root / "few", asked.throughput)

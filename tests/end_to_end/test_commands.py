@@ -30,6 +30,7 @@ COMMANDS = [
     ("demo",),
     ("check",),
     ("contour",),
+    ("batch",),
     ("models",),
     ("data", "dicom"),
     ("data", "nifti"),
