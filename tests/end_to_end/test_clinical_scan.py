@@ -24,6 +24,9 @@ from rtseg.training import Compute
 
 pytestmark = pytest.mark.skipif("head_neck" not in shipped_bundles(), reason="the model head_neck is not there")
 
+LONG = pytest.mark.conformance
+"""Each of these scans costs seconds: `make test` looks at one of each kind."""
+
 SAME = 0.95
 """DSC of an organ with itself that counts as unchanged."""
 
@@ -125,7 +128,7 @@ MASK = pytest.mark.xfail(
 
 
 @MASK
-@pytest.mark.parametrize("widest_gap_mm", [4.0, 1.0])
+@pytest.mark.parametrize("widest_gap_mm", [4.0, pytest.param(1.0, marks=LONG)])
 def test_a_mask_changes_nothing(road: Road, widest_gap_mm: float) -> None:
     fine = road.fine("pt_204", 4)
     lost = unlike(road.organs(fine), road.organs(in_mask(fine, widest_gap_mm)))
@@ -133,7 +136,9 @@ def test_a_mask_changes_nothing(road: Road, widest_gap_mm: float) -> None:
 
 
 @pytest.mark.parametrize(("name", "below"), [("pt_204", True), ("pt_209", False)], ids=["below", "above"])
-@pytest.mark.parametrize("what", ["air", "copies", "chest", "abdomen", "shoulder", "knee"])
+@pytest.mark.parametrize(
+    "what", ["chest", *(pytest.param(what, marks=LONG) for what in ("air", "copies", "abdomen", "shoulder", "knee"))]
+)
 def test_slices_appended_change_nothing_and_hold_no_organ(road: Road, name: str, what: str, below: bool) -> None:
     ct = road.patient(name)
     slices = round(APPENDED_MM / ct.geometry.slice_spacing)
@@ -150,6 +155,7 @@ def test_slices_appended_change_nothing_and_hold_no_organ(road: Road, name: str,
     assert ("broken_stack" in road.kinds(long)) == (what != "air")
 
 
+@LONG
 @MASK
 def test_all_at_once_changes_nothing(road: Road) -> None:
     fine = road.fine(WHOLE, 2)

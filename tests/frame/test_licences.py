@@ -35,8 +35,8 @@ def runtime_distributions() -> dict[str, metadata.Distribution]:
 def licence(of: metadata.PackageMetadata) -> str:
     """The licence in few words: the metadata's SPDX expression, else the classifiers, else the first line of the text."""
     classifiers = [line for line in of.get_all("Classifier") or [] if line.startswith("License ::")]
-    text = next((line.strip() for line in (of["License"] or "").splitlines() if line.strip()), "")
-    return of["License-Expression"] or "; ".join(classifiers) or text
+    text = next((line.strip() for line in (of.get("License") or "").splitlines() if line.strip()), "")
+    return of.get("License-Expression") or "; ".join(classifiers) or text
 
 
 def is_gpl(words: str) -> bool:
