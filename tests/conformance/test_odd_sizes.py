@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from bad_input import GIGABYTE, contour_whole_body, crowd, measured, whole_body_ct
+from bad_input import GIGABYTE, crowd, measured, whole_body_ct
 
 pytestmark = pytest.mark.conformance
 
@@ -19,9 +19,8 @@ def test_fifty_thousand_unrelated_files_are_looked_at_within_a_minute(tmp_path: 
     assert run.seconds < 60
 
 
-def test_a_ct_of_1500_slices_stays_below_4_gb(ball_folder: Path, tmp_path: Path) -> None:
-    ct = whole_body_ct(tmp_path / "ct", 1500)
-    for run in (measured("check", ct), contour_whole_body(ct, ball_folder, tmp_path / "RS.dcm")):
-        assert run.code == 0, run.err
-        assert run.peak_bytes < 4 * GIGABYTE
-    assert (tmp_path / "RS.dcm").exists()
+def test_a_ct_of_1500_slices_is_checked_below_4_gb(tmp_path: Path) -> None:
+    """Contouring it takes minutes: benchmarks/bad_input.py measures that."""
+    run = measured("check", whole_body_ct(tmp_path / "ct", 1500))
+    assert run.code == 0, run.err
+    assert run.peak_bytes < 4 * GIGABYTE
