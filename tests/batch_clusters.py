@@ -78,8 +78,14 @@ def dask_process(name: Path, *words: str) -> subprocess.Popen[bytes]:
 
 
 def rtseg_batch(*words: object) -> subprocess.Popen[str]:
-    """`rtseg batch ...` in a process group of its own, as a terminal starts it."""
-    command = [sys.executable, "-c", "from rtseg.cli import main; main()", "batch", *map(str, words)]
+    """`rtseg batch ...` in a process group of its own, as a terminal starts it: also where the tests run in the background, which
+    leaves a process deaf to Ctrl-C.
+    """
+    command = [
+        *(sys.executable, "-c"),
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from rtseg.cli import main; main()",
+        *("batch", *map(str, words)),
+    ]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
 
