@@ -85,7 +85,7 @@ def read_dicom_case(planned: Planned, organs: Mapping[str, int], name: str) -> t
     assert planned.structure_set is not None
     ct = planning_ct_of(FolderScan(planned.ct.headers[0].path.parent, (planned.ct,)))
     assert ct.identity is not None
-    contents = read_rtstruct(planned.structure_set.path, ct.volume.geometry, ct.identity)
+    contents = read_rtstruct(planned.structure_set.path, ct)
     key = {roi.number: roi.name for roi in contents.rois}
     found = {organ: contents.structures[key[number]] for organ, number in organs.items() if number in key}
     present = {organ: structure for organ, structure in found.items() if not structure.is_empty}

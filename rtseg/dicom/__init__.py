@@ -2,13 +2,14 @@
 
 from rtseg.dicom.ct_writer import Patient, write_ct_series
 from rtseg.dicom.foreign import foreign_check
-from rtseg.dicom.planning_ct import PlanningCT, SeriesIdentity, SliceIdentity
+from rtseg.dicom.planning_ct import CtGrid, PlanningCT, SeriesIdentity, SliceIdentity
 from rtseg.dicom.rtstruct_items import Maker
 from rtseg.dicom.rtstruct_reader import Roi, RtstructContents, read_rtstruct
 from rtseg.dicom.rtstruct_writer import Export, WrittenRtstruct, write_rtstruct
 from rtseg.dicom.series import read_ct_grid, read_planning_ct
 
 __all__ = [
+    "CtGrid",
     "Export",
     "Maker",
     "Patient",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pydicom import Dataset
 
-from rtseg.core import Finding, Volume
+from rtseg.core import Finding, Geometry, GeometryError, InputError, Volume
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,13 @@ class SeriesIdentity:
     series_number: str = ""
 
 
+class CtGrid(NamedTuple):
+    """All that a structure set needs to know of its CT: where the voxels lie, and what to refer to. No pixels."""
+
+    geometry: Geometry
+    identity: SeriesIdentity
+
+
 @dataclass(frozen=True, eq=False)
 class PlanningCT:
     """A planning CT in HU with what was noticed while reading it.
@@ -54,3 +62,18 @@ class PlanningCT:
     identity: SeriesIdentity | None
     findings: tuple[Finding, ...]
     name: str
+
+    @property
+    def grid(self) -> CtGrid:
+        """Raises InputError for a CT without DICOM identity, GeometryError unless each slice has one image."""
+        if self.identity is None:
+            raise InputError("a structure set needs a CT read from DICOM: this one has no identity to refer to")
+        slices, images = self.volume.geometry.shape[0], len(self.identity.slices)
+        if images != slices:
+            raise GeometryError(f"the CT has {slices} slices, but {images} images to refer to")
+        return CtGrid(self.volume.geometry, self.identity)
+
+
+def grid_of(ct: PlanningCT | CtGrid) -> CtGrid:
+    """The grid of a CT that may have been read with or without its pixels. Raises as ``PlanningCT.grid``."""
+    return ct.grid if isinstance(ct, PlanningCT) else ct

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from rtseg.contours import Loop, rasterise
 from rtseg.core import EMPTY, Finding, Geometry, InputError, Structure, StructureSet, bounding_box
-from rtseg.dicom.planning_ct import SeriesIdentity
+from rtseg.dicom.planning_ct import CtGrid, PlanningCT, SeriesIdentity, grid_of
 from rtseg.dicom.rtstruct_file import ContourItem, RoiItems, RtstructFile, decoded_text, load_rtstruct
 
 OFF_PLANE_MM = 0.01
@@ -102,8 +102,8 @@ MEASURED = {
 """Kinds of finding that are measured, with their words and limit in mm."""
 
 
-def read_rtstruct(path: Path, ct_grid: Geometry, identity: SeriesIdentity) -> RtstructContents:
-    """The ROIs of a structure set as masks on ``ct_grid``.
+def read_rtstruct(path: Path, ct: PlanningCT | CtGrid) -> RtstructContents:
+    """The ROIs of a structure set as masks on the grid of ``ct``.
 
     Contours belong to the nearest slice along the normal, within half of the spacing there, whatever image they name.
     Filling is even-odd at pixel centres, half open; loops of one slice are combined by XOR, so that keyholes, nested
@@ -112,6 +112,7 @@ def read_rtstruct(path: Path, ct_grid: Geometry, identity: SeriesIdentity) -> Rt
 
     Raises InputError if the file is not an RTSTRUCT or has no ROI, or lies in another frame of reference.
     """
+    ct_grid, identity = grid_of(ct)
     file = load_rtstruct(path)
     findings = _file_findings(file, identity)
     names = _unique_names(file.rois)

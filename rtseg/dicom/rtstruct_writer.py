@@ -17,10 +17,10 @@ from pydicom.sequence import Sequence as Items
 from pydicom.uid import UID, ImplicitVRLittleEndian, RTStructureSetStorage
 
 import rtseg
-from rtseg.core import ConfigError, Finding, GeometryError, InputError, OutputError, Structure, StructureSet, bounding_box
+from rtseg.core import ConfigError, Finding, GeometryError, OutputError, Structure, StructureSet, bounding_box
 from rtseg.dicom.atomic import whole_file
 from rtseg.dicom.ct_writer import IMPLEMENTATION_UID
-from rtseg.dicom.planning_ct import PlanningCT, SeriesIdentity
+from rtseg.dicom.planning_ct import CtGrid, PlanningCT, SeriesIdentity, grid_of
 from rtseg.dicom.rtstruct_items import (
     Maker,
     contour_item,
@@ -88,7 +88,7 @@ class WrittenRtstruct:
     findings: tuple[Finding, ...]
 
 
-def write_rtstruct(structures: StructureSet, ct: PlanningCT, path: Path, export: Export) -> WrittenRtstruct:
+def write_rtstruct(structures: StructureSet, ct: PlanningCT | CtGrid, path: Path, export: Export) -> WrittenRtstruct:
     """Writes the organs as contours of ``ct`` (PS3.3 A.19, RT Structure Set IOD), all or nothing.
 
     Even-odd filling at pixel centres gives back each mask to the voxel; before the file takes its name it is read
@@ -98,7 +98,9 @@ def write_rtstruct(structures: StructureSet, ct: PlanningCT, path: Path, export:
     there is no organ to write, a name is unlawful or comes twice, or the file cannot be written, is there already, or
     does not read back the same.
     """
-    identity = _identity(structures, ct)
+    grid = grid_of(ct)
+    if not structures.geometry.same_as(grid.geometry):
+        raise GeometryError("the organs are not on the grid of the CT: restore them first")
     findings = _must_be_lawful(structures)
     left_out = tuple(name for name in structures if structures[name].is_empty)
     findings += [Finding("structure_empty", f"{name}: no voxel; left out of the structure set", name, 0.0) for name in left_out]
@@ -108,20 +110,10 @@ def write_rtstruct(structures: StructureSet, ct: PlanningCT, path: Path, export:
     with whole_file(path, overwrite=export.overwrite) as temporary:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # pydicom's remarks on the CT's spelling: told when it was read
-            dataset = _dataset(written, identity, export)
+            dataset = _dataset(written, grid.identity, export)
             dataset.save_as(temporary, enforce_file_format=True)
-        _must_read_back(temporary, written, identity)
+        _must_read_back(temporary, written, grid.identity)
     return WrittenRtstruct(path, str(dataset.SOPInstanceUID), left_out, tuple(findings))
-
-
-def _identity(structures: StructureSet, ct: PlanningCT) -> SeriesIdentity:
-    if ct.identity is None:
-        raise InputError("a structure set needs a CT read from DICOM: this one has no identity to refer to")
-    if len(ct.identity.slices) != ct.volume.geometry.shape[0]:
-        raise GeometryError(f"the CT has {ct.volume.geometry.shape[0]} slices, but {len(ct.identity.slices)} images to refer to")
-    if not structures.geometry.same_as(ct.volume.geometry):
-        raise GeometryError("the organs are not on the grid of the CT: restore them first")
-    return ct.identity
 
 
 def _is_lawful(name: str) -> bool:
@@ -252,7 +244,7 @@ def _add_structure_set(dataset: Dataset, export: Export, when: datetime) -> None
 
 def _must_read_back(path: Path, structures: StructureSet, identity: SeriesIdentity) -> None:
     """Raises OutputError unless our reader, which shares no code with this writer, finds each mask to the voxel and no more."""
-    found = read_rtstruct(path, structures.geometry, identity).structures
+    found = read_rtstruct(path, CtGrid(structures.geometry, identity)).structures
     if list(found) != list(structures):
         raise OutputError("the structure set did not read back with the same organs; nothing was written")
     for name in structures:

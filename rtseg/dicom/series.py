@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rtseg.core import Geometry, Volume
+from rtseg.core import Volume
 from rtseg.core.printable import printable
 from rtseg.dicom.ct_findings import header_findings, voxel_findings
 from rtseg.dicom.find_series import FolderScan, choose_series, left_out_findings, scan_folder
 from rtseg.dicom.identity import must_agree, series_identity
 from rtseg.dicom.pixels import read_hu
-from rtseg.dicom.planning_ct import PlanningCT, SeriesIdentity
+from rtseg.dicom.planning_ct import CtGrid, PlanningCT
 from rtseg.dicom.stack import stack_slices
 
 
@@ -27,7 +27,7 @@ def read_planning_ct(folder: Path, series: str | None = None) -> PlanningCT:
     return planning_ct_of(scan_folder(folder), series)
 
 
-def read_ct_grid(folder: Path, series: str | None = None) -> tuple[Geometry, SeriesIdentity]:
+def read_ct_grid(folder: Path, series: str | None = None) -> CtGrid:
     """Grid and identity of the planning CT below ``folder`` from headers alone: no pixel is read.
 
     Same choice and refusals as ``read_planning_ct``, save those about pixels.
@@ -35,7 +35,7 @@ def read_ct_grid(folder: Path, series: str | None = None) -> tuple[Geometry, Ser
     chosen = choose_series(scan_folder(folder), series)
     must_agree(chosen.headers)
     stack = stack_slices(chosen.headers)
-    return stack.geometry, series_identity(stack.headers)[0]
+    return CtGrid(stack.geometry, series_identity(stack.headers)[0])
 
 
 def planning_ct_of(scan: FolderScan, series: str | None = None) -> PlanningCT:

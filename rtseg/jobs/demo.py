@@ -73,8 +73,7 @@ def read_back(result: ContourResult, case: Case) -> Iterator[tuple[str, Mask, Ma
 
     An organ that the file does not hold was missed: its mask is empty. One that nobody contoured is left out.
     """
-    assert result.ct.identity is not None
-    read = read_rtstruct(result.output, result.ct.volume.geometry, result.ct.identity).structures
+    read = read_rtstruct(result.output, result.ct).structures
     for organ in result.volumes_ml:
         if organ in case.contoured:
             manual = case.structures.mask(organ)

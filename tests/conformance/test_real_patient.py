@@ -49,7 +49,7 @@ def test_a_validation_patient_from_dicom_to_rtstruct(rtseg: Run, test_data: Call
 
     ct = read_planning_ct(tmp_path / "ct")
     assert ct.identity is not None
-    read = read_rtstruct(tmp_path / "RS.dcm", ct.volume.geometry, ct.identity)
+    read = read_rtstruct(tmp_path / "RS.dcm", ct)
     assert read.findings == ()
     for name in ("Brainstem", "Parotid_L", "Parotid_R"):
         if name in case.contoured:

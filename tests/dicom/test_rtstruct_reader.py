@@ -13,7 +13,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, Exp
 from rtstruct_cases import case
 
 from rtseg.core import Geometry, InputError
-from rtseg.dicom import SeriesIdentity, SliceIdentity, read_ct_grid
+from rtseg.dicom import CtGrid, SeriesIdentity, SliceIdentity, read_ct_grid
 from rtseg.dicom.rtstruct_file import load_rtstruct
 from rtseg.dicom.rtstruct_reader import read_rtstruct
 
@@ -32,7 +32,7 @@ def rs(plain):
 def read(plain, tmp_path):
     def saved_and_read(rs):
         rs.save_as(tmp_path / "odd.dcm")
-        return read_rtstruct(tmp_path / "odd.dcm", plain.ct.volume.geometry, plain.ct.identity)
+        return read_rtstruct(tmp_path / "odd.dcm", plain.ct)
 
     return saved_and_read
 
@@ -75,14 +75,14 @@ def draw(rs, *contours):
 def test_any_transfer_syntax_is_read(plain, rs, tmp_path, syntax):
     rs.file_meta.TransferSyntaxUID = syntax
     dcmwrite(tmp_path / "odd.dcm", rs)
-    assert_exact(read_rtstruct(tmp_path / "odd.dcm", plain.ct.volume.geometry, plain.ct.identity), plain.organs)
+    assert_exact(read_rtstruct(tmp_path / "odd.dcm", plain.ct), plain.organs)
 
 
 def test_a_file_without_preamble_and_meta_is_read(plain, tmp_path):
     data = plain.path.read_bytes()
     group_length = int.from_bytes(data[140:144], "little")
     (tmp_path / "bare.dcm").write_bytes(data[144 + group_length :])
-    assert_exact(read_rtstruct(tmp_path / "bare.dcm", plain.ct.volume.geometry, plain.ct.identity), plain.organs)
+    assert_exact(read_rtstruct(tmp_path / "bare.dcm", plain.ct), plain.organs)
 
 
 @pytest.mark.parametrize("spelling", ["{:+.5f} ", "{:.9e}", "  {:.3f}", "{:.14f}"])
@@ -103,7 +103,7 @@ def test_contours_too_long_for_explicit_vr_are_read_as_the_unknown_vr_they_were_
     rs.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     rs.save_as(tmp_path / "long.dcm")
     assert b"\x06\x30\x50\x00UN" in (tmp_path / "long.dcm").read_bytes()
-    contents = read_rtstruct(tmp_path / "long.dcm", plain.ct.volume.geometry, plain.ct.identity)
+    contents = read_rtstruct(tmp_path / "long.dcm", plain.ct)
     assert contents.structures["Parotid_L"].mask.sum() == 20 * 28
 
 
@@ -220,7 +220,7 @@ def test_a_contour_of_a_missing_slice_is_not_put_on_its_neighbour(tmp_path):
     for image in whole.ct.identity.slices[12:14]:
         image.path.unlink()
     grid, identity = read_ct_grid(tmp_path / "ct")
-    contents = read_rtstruct(whole.path, grid, identity)
+    contents = read_rtstruct(whole.path, CtGrid(grid, identity))
     kept = np.setdiff1d(np.arange(34), [12, 13])
     for name in whole.organs:
         assert np.array_equal(contents.structures.mask(name).array, whole.organs.mask(name).array[kept])
@@ -302,7 +302,7 @@ def test_a_patient_id_beyond_ascii_is_the_same_in_another_character_set(plain, r
     for character_set in ("ISO_IR 100", "ISO_IR 192"):
         rs.SpecificCharacterSet, rs.PatientID = character_set, ["Nr-ä1", "b"]
         rs.save_as(plain.path.parent / "id.dcm")
-        assert read_rtstruct(plain.path.parent / "id.dcm", plain.ct.volume.geometry, identity).findings == ()
+        assert read_rtstruct(plain.path.parent / "id.dcm", CtGrid(plain.ct.volume.geometry, identity)).findings == ()
 
 
 def test_observations_and_contours_without_roi_do_not_crash(plain, rs, read):
@@ -336,16 +336,16 @@ def test_another_frame_of_reference_is_refused_and_one_of_several_is_skipped(pla
 def test_what_is_no_structure_set_is_refused_in_words(plain, tmp_path, rs):
     grid, identity = plain.ct.volume.geometry, plain.ct.identity
     with pytest.raises(InputError, match=r"is not an RTSTRUCT \(it says: CT\)"):
-        read_rtstruct(identity.slices[0].path, grid, identity)
+        read_rtstruct(identity.slices[0].path, CtGrid(grid, identity))
     (tmp_path / "text.dcm").write_text("nothing of DICOM in here, only words " * 20)
     (tmp_path / "empty.dcm").write_bytes(b"")
     for name in ("text.dcm", "empty.dcm", "absent.dcm"):
         with pytest.raises(InputError, match=name):
-            read_rtstruct(tmp_path / name, grid, identity)
+            read_rtstruct(tmp_path / name, CtGrid(grid, identity))
     rs.StructureSetROISequence, rs.ROIContourSequence = Sequence(), Sequence()
     rs.save_as(tmp_path / "none.dcm")
     with pytest.raises(InputError, match="without any ROI"):
-        read_rtstruct(tmp_path / "none.dcm", grid, identity)
+        read_rtstruct(tmp_path / "none.dcm", CtGrid(grid, identity))
 
 
 def test_a_file_cut_anywhere_is_read_or_refused(plain, tmp_path):
@@ -353,7 +353,7 @@ def test_a_file_cut_anywhere_is_read_or_refused(plain, tmp_path):
     for part in range(1, 40):
         (tmp_path / "cut.dcm").write_bytes(data[: len(data) * part // 40])
         try:
-            read_rtstruct(tmp_path / "cut.dcm", plain.ct.volume.geometry, plain.ct.identity)
+            read_rtstruct(tmp_path / "cut.dcm", plain.ct)
         except InputError as error:
             assert "cut.dcm" in str(error)  # noqa: PT017  # either outcome is lawful
 
@@ -406,7 +406,7 @@ def test_files_of_vendors_are_read(test_data, name):
     """The volume of the voxels is that of the polygons' own areas, for ROIs without nested loops."""
     path = test_data(f"rt_real/{name}")
     grid, identity = around(path)
-    contents = read_rtstruct(path, grid, identity)
+    contents = read_rtstruct(path, CtGrid(grid, identity))
     for roi in VENDORS[name]:
         assert contents.structures.mask(roi).volume_ml == pytest.approx(shoelace_ml(path, roi, grid), rel=0.02)
 
@@ -414,7 +414,7 @@ def test_files_of_vendors_are_read(test_data, name):
 def test_rings_of_mim_keep_their_holes(test_data):
     """ROI-4 is a ring on three slices, drawn as one loop with a channel: its middle is empty, and there is organ all round."""
     folder = test_data("rt_real/rtutils_mim_phantom")
-    contents = read_rtstruct(folder / "rt.dcm", *read_ct_grid(folder))
+    contents = read_rtstruct(folder / "rt.dcm", read_ct_grid(folder))
     assert list(contents.structures) == ["ROI-1", "ROI-2", "ROI-3", "ROI-4"]
     assert contents.findings == ()
     mask = contents.structures["ROI-4"].mask
@@ -430,6 +430,6 @@ def test_the_tumours_of_the_sarcoma_set_have_their_volume(test_data, patient):
     folder = test_data(f"sts_ct_mr/dicom/{patient}")
     meta = json.loads(test_data(f"sts_ct_mr/cases/{patient}/meta.json").read_text(encoding="utf-8"))
     grid, identity = read_ct_grid(folder / "CT")
-    contents = read_rtstruct(folder / "RS_CT.dcm", grid, identity)
+    contents = read_rtstruct(folder / "RS_CT.dcm", CtGrid(grid, identity))
     assert contents.structures.mask("GTV_Mass_CT").volume_ml == pytest.approx(meta["gtv_ml_ct"], abs=0.06)
     assert kinds(contents) == ["contour_other_image"]

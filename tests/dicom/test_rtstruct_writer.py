@@ -60,7 +60,7 @@ def test_every_mask_is_read_exactly_by_a_rule_of_others(each):
 
 
 def test_every_mask_is_read_exactly_by_our_reader_and_left_is_left(each):
-    contents = read_rtstruct(each.path, each.ct.volume.geometry, each.ct.identity)
+    contents = read_rtstruct(each.path, each.ct)
     assert list(contents.structures) == list(each.organs)
     assert contents.findings == ()
     for name, ball in BALLS.items():

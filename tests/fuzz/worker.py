@@ -95,7 +95,7 @@ def write_box(ct: PlanningCT) -> None:
     assert ct.identity is not None
     with tempfile.TemporaryDirectory() as folder, suppress(RtsegError):
         file = write_rtstruct(box, ct, Path(folder) / "rs.dcm", Export(Maker("fuzz", "1", "0" * 64))).path
-        read_rtstruct(file, ct.volume.geometry, ct.identity)
+        read_rtstruct(file, ct)
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class StructureSetReader:
     def verdict(self, folder: Path) -> str:
         assert self.ct.identity is not None
         try:
-            read = read_rtstruct(folder / "rs.dcm", self.ct.volume.geometry, self.ct.identity)
+            read = read_rtstruct(folder / "rs.dcm", self.ct)
         except RtsegError as error:
             return str(error)
         return f"read: {len(read.structures)} organs, {len(read.findings)} findings"

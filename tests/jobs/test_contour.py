@@ -71,7 +71,7 @@ def test_each_ball_lies_on_its_own_side_in_the_file(way: str, ball_model: Bundle
     run(ContourOrder(ball_ct(tmp_path / "ct", geometry, position), tmp_path / "rs.dcm"), ball_model)
     ct, truth = read_planning_ct(tmp_path / "ct"), balls(geometry).organs
     assert ct.identity is not None
-    read = read_rtstruct(tmp_path / "rs.dcm", ct.volume.geometry, ct.identity)
+    read = read_rtstruct(tmp_path / "rs.dcm", ct)
     assert list(read.structures) == ["Parotid_L", "Parotid_R", "Brainstem"]
     assert read.findings == ()
     for name, ball in BALLS.items():
