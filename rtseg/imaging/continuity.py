@@ -62,7 +62,7 @@ def stretches(ct: Volume, pixel_mm: float) -> tuple[Stretch, ...]:
 
     Slices without a body at the ends belong to none, nor do copies of an end. Raises GeometryError if there is no body.
     """
-    coarse = resample(_cut(ct), _coarse_grid(ct.geometry, pixel_mm), AIR_HU)
+    coarse = resample(ct, _coarse_grid(ct.geometry, pixel_mm), AIR_HU, (AIR_HU, BRIGHT_HU))
     body = body_mask(coarse).array
     shows = np.asarray(body.any(axis=(1, 2)))
     parts = [(0, len(shows))]
@@ -70,11 +70,6 @@ def stretches(ct: Volume, pixel_mm: float) -> tuple[Stretch, ...]:
         differences = _differences(coarse.array, body)
         parts = [_without_copies(differences, ct.geometry.positions, *part) for part in _unbroken(differences, ct.geometry)]
     return tuple(Stretch(*_ends(shows, *part), int(shows.sum())) for part in parts if shows[slice(*part)].any())
-
-
-def _cut(ct: Volume) -> Volume:
-    array = np.array(ct.array, dtype=np.float32)
-    return Volume(np.clip(array, AIR_HU, BRIGHT_HU, out=array), ct.geometry)
 
 
 def _coarse_grid(grid: Geometry, pixel_mm: float) -> Geometry:

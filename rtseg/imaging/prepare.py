@@ -73,7 +73,7 @@ def prepare(ct: Volume, how: Preparation, stretch: Stretch | None = None) -> Pre
     else:
         ct = _slices(ct, stretch)
         grid = _fixed_grid(ct.geometry, how.spacing_mm)
-    working = resample(_cut(ct, how.window_hu[1]), grid, outside=AIR_HU)
+    working = resample(ct, grid, AIR_HU, (AIR_HU, how.window_hu[1]))  # padding and metal would reach their neighbours
     body = body_mask(working)
     near = grown(body, how.margin_mm)
     box = bounding_box(near.array)
@@ -89,12 +89,6 @@ def prepare(ct: Volume, how: Preparation, stretch: Stretch | None = None) -> Pre
 def _slices(ct: Volume, stretch: Stretch) -> Volume:
     geometry = ct.geometry.crop((stretch.first, 0, 0), (stretch.end - stretch.first, *ct.geometry.shape[1:]))
     return Volume(ct.array[stretch.first : stretch.end], geometry)
-
-
-def _cut(ct: Volume, highest_hu: float) -> Volume:
-    """The CT between air and ``highest_hu``: cut before averaging, so that padding and metal do not reach their neighbours."""
-    array = np.array(ct.array, dtype=np.float32)
-    return Volume(np.clip(array, AIR_HU, highest_hu, out=array), ct.geometry)
 
 
 def restore(seen: Probabilities, ready: Prepared) -> StructureSet:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,12 +15,17 @@ ALIGNED = 1e-4
 EDGE_MM = 1e-6
 """A sample this close beyond the outer face still counts as inside: rounding, not anatomy."""
 
+SLAB_BYTES = 32 * 2**20
+"""How much of the image is float32 at a time, bytes: a whole-body CT of 1,500 slices would be 1.6 GB."""
+
 Array = NDArray[np.float32]
 Weights = NDArray[np.float64]
 
 
-def resample(image: Volume, onto: Geometry, outside: float) -> Volume:
+def resample(image: Volume, onto: Geometry, outside: float, within: tuple[float, float] | None = None) -> Volume:
     """``image`` (any unit) on the grid ``onto``, float32; ``outside`` where ``onto`` leaves the image.
+
+    within  lowest and highest value: what lies beyond is cut before it is averaged, so that it does not reach its neighbours
 
     Along each axis the image is taken as linear between its samples and averaged over the width that a target
     voxel has beyond a source voxel, sqrt(target^2 - source^2): nothing is lost between samples on a coarser
@@ -27,14 +34,14 @@ def resample(image: Volume, onto: Geometry, outside: float) -> Volume:
     """
     axes = _parallel_axes(image.geometry, onto)
     if axes is None:
-        coarse = resample(image, _coarsened(image.geometry, onto), outside)
+        coarse = resample(image, _coarsened(image.geometry, onto), outside, within)
         return Volume(_interpolate(coarse, onto, outside), onto)
-    array: Array = np.asarray(image.array.transpose(axes), dtype=np.float32)
+    array = image.array.transpose(axes)
     inside = []
     for axis in _cheapest_first(array.shape, onto.shape):
         samples, places = _along(image.geometry, axes[axis], onto, axis)
         weights, hit = _weights(samples, _widths(image.geometry, axes[axis]), places, _widths(onto, axis))
-        array = _apply(weights.astype(np.float32), array, axis)
+        array, within = _apply(weights.astype(np.float32), array, axis, within), None
         inside.append((axis, hit))
     for axis, hit in inside:
         if not hit.all():
@@ -113,8 +120,24 @@ def _integral(upto: Weights, samples: Weights) -> Weights:
     return total
 
 
-def _apply(weights: Array, array: Array, axis: int) -> Array:
-    """Replace an axis of ``array`` by the targets of ``weights`` (targets, samples)."""
+def _apply(weights: Array, array: NDArray[Any], axis: int, within: tuple[float, float] | None) -> Array:
+    """Replace an axis of ``array`` by the targets of ``weights`` (targets, samples), slab by slab of another axis."""
+    across = 1 if axis == 0 else 0
+    slab = max(1, SLAB_BYTES * array.shape[across] // (4 * array.size))
+    result: Array = np.empty([len(weights) if a == axis else n for a, n in enumerate(array.shape)], dtype=np.float32)
+    for first in range(0, array.shape[across], slab):
+        part = (*[slice(None)] * across, slice(first, first + slab))
+        result[part] = _times(weights, _floats(array[part], within), axis)
+    return result
+
+
+def _floats(array: NDArray[Any], within: tuple[float, float] | None) -> Array:
+    values = array.astype(np.float32)
+    return values if within is None else np.clip(values, *within, out=values)
+
+
+def _times(weights: Array, array: Array, axis: int) -> Array:
+    """``weights`` (targets, samples) times ``array`` along an axis."""
     result: Array
     if axis == 2:
         result = array @ weights.T

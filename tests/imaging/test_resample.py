@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -230,3 +231,17 @@ def test_a_ball_stays_where_it_was_on_finer_and_coarser_grids(source: str, spaci
     onto = turned_geometry((1, 0, 0), (0, 1, 0), shape, spacing_mm)  # type: ignore[arg-type]
     moved = resample(ball(GRIDS[source], left.centre, left.radius_mm), onto, outside=0.0)
     np.testing.assert_allclose(middle(moved), left.centre, atol=0.1)
+
+
+def test_a_long_scan_is_never_held_whole_in_float32() -> None:
+    grid = Geometry.regular((1200, 128, 256), (1.0, 2.0, 2.0))
+    scan = Volume(np.full(grid.shape, 40, np.int16), grid)  # 79 MB, in float32 157 MB
+    onto = Geometry.regular((400, 32, 64), (3.0, 8.0, 8.0), (3.0, 3.0, 1.0))
+    tracemalloc.start()
+    try:
+        coarse = resample(scan, onto, -1000.0, (-1000.0, 20.0))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 100e6  # a slab of 34 MB, and what is coarser by then: 39 MB
+    np.testing.assert_allclose(coarse.array, 20.0, rtol=1e-6)  # cut first
