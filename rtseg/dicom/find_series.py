@@ -7,7 +7,6 @@ import stat
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 from pydicom.uid import CTImageStorage, MediaStorageDirectoryStorage
 
@@ -127,11 +126,11 @@ def left_out_findings(scan: FolderScan, chosen: SeriesFound) -> tuple[Finding, .
     return tuple(Finding("left_out", text) for text in words)
 
 
-def files_below(folder: Path) -> list[Path]:
+def files_below(folder: Path, unreachable: Callable[[Path, InputError], None] | None = None) -> list[Path]:
     """All files below a folder, by name; hidden ones and a DICOMDIR are passed over, links are followed.
 
-    Raises InputError if it is not a folder, or if something in it may not be looked at or is a link to nothing: that may be
-    a slice of the CT.
+    unreachable hears of what may not be looked at or is a link to nothing, and why: it may be a slice of a CT.
+    Raises InputError if it is not a folder, or where nobody listens to what is unreachable.
     """
     if not os.access(folder, os.F_OK):  # Path.exists raises where a folder above may not be entered
         raise InputError(f"{folder} does not exist: a folder with the CT images of one patient was expected")
@@ -139,11 +138,23 @@ def files_below(folder: Path) -> list[Path]:
         raise InputError(
             f"{folder} is a file: name the folder that holds all slices of the CT ({folder.resolve().parent}), or a NIfTI CT"
         )
-    found, entered = [], {os.path.realpath(folder)}
-    for parent, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
+    found: list[Path] = []
+    entered = {os.path.realpath(folder)}
+
+    def refuse(error: OSError) -> None:
+        refusal = _refusal(error)
+        if unreachable is None:
+            raise refusal from error
+        unreachable(Path(error.filename), refusal)
+
+    for parent, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
         folders[:] = sorted(name for name in folders if not name.startswith(".") and _is_new(Path(parent, name), entered))
-        shown = sorted(name for name in names if not name.startswith(".") and name.upper() != INDEX)
-        found += [path for name in shown if _is_file(path := Path(parent, name))]
+        for name in sorted(name for name in names if not name.startswith(".") and name.upper() != INDEX):
+            try:
+                if stat.S_ISREG(Path(parent, name).stat().st_mode):
+                    found.append(Path(parent, name))
+            except OSError as error:
+                refuse(error)
     return found
 
 
@@ -155,25 +166,16 @@ def _is_new(folder: Path, entered: set[str]) -> bool:
     return is_new
 
 
-def _is_file(path: Path) -> bool:
-    """Whether it is a file that can be read: no pipe, socket or device. Raises InputError if that cannot be told."""
-    try:
-        return stat.S_ISREG(path.stat().st_mode)
-    except FileNotFoundError as error:
-        raise InputError(
-            f"{path} is a link to nothing, or has just gone: it may be a slice of the CT. "
+def _refusal(error: OSError) -> InputError:
+    if isinstance(error, FileNotFoundError):
+        return InputError(
+            f"{error.filename} is a link to nothing, or has just gone: it may be a slice of the CT. "
             "Bring the file back, or remove the link."
-        ) from error
-    except OSError as error:
-        error.filename = path
-        _refuse(error)
-
-
-def _refuse(error: OSError) -> NoReturn:
-    raise InputError(
+        )
+    return InputError(
         f"{error.filename} may not be looked at ({error.strerror}): it may hold slices of the CT. "
         "Give yourself the right to read it, or move it out of the folder."
-    ) from error
+    )
 
 
 def is_index(header: SliceHeader) -> bool:

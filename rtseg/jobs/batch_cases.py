@@ -85,12 +85,18 @@ def find_cases(source: Path, heard: Callable[[str], None] = lambda _: None) -> F
 
     A series whose files lie in several folders of one sub-folder of ``source`` is one case, unless an image is in two of them:
     then they are copies, a case each. Slices of one series in two sub-folders are two cases. A file that cannot be read and
-    may be a CT slice goes with the only CT series of its folder, else it is a case that will be refused.
-    Raises InputError if ``source`` is no folder, or holds no file.
+    may be a CT slice goes with the only CT series of its folder, else it is a case that will be refused, as a folder that may
+    not be entered is. Raises InputError if ``source`` is no folder, may not be entered, or holds no file.
     """
     folders: dict[Path, _Folder] = defaultdict(_Folder)
-    files = files_below(source)
-    if not files:
+
+    def unreachable(path: Path, refusal: InputError) -> None:
+        if path == source:
+            raise refusal
+        folders[path if path.is_dir() else path.parent].broken.append(path)
+
+    files = files_below(source, unreachable)
+    if not files and not folders:
         raise InputError(f"{source} holds no file: a folder with planning CTs was expected, one sub-folder or series a patient")
     for number, path in enumerate(files):
         if number % TOLD_EVERY == 0:

@@ -120,7 +120,7 @@ def _write_thumbnail(result: ContourResult, place: Path) -> None:
 
 def _must_be_visible(errand: Errand) -> None:
     """A worker on another computer needs the same folders at the same paths. Makes the patient's output folder."""
-    unseen = [path for path in errand.case.files if not path.exists()]
+    unseen = [path for path in errand.case.files if not os.path.lexists(path)]
     if unseen:
         raise OutputError(f"{unseen[0]} is not there for the worker on {socket.gethostname()}: it was when the batch began")
     try:

@@ -21,7 +21,8 @@ from pydicom.tag import Tag
 from pydicom.uid import EnhancedCTImageStorage, ExplicitVRLittleEndian, MediaStorageDirectoryStorage
 
 from rtseg.cli import main
-from rtseg.core import RtsegError
+from rtseg.core import InputError, RtsegError
+from rtseg.dicom.find_series import scan_folder
 from rtseg.jobs.contour import ContourOrder, Stopwatch, contour_series
 from rtseg.systems import Bundle
 
@@ -300,6 +301,18 @@ def test_a_folder_that_may_not_be_entered_is_told_and_not_passed_over(commands: 
             error = check_ct(open_folder / "ct").error
         assert error is not None
         assert re.search(r"rest\S* may not be looked at \(Permission denied\).*Give yourself the right", error)
+
+
+def test_a_folder_that_may_not_be_entered_is_one_patient_of_a_batch_and_stops_no_other(open_folder: Path) -> None:
+    from rtseg.jobs.batch_cases import find_cases
+
+    ball_ct(open_folder / "p01", SMALL)
+    ball_ct(open_folder / "p02", SMALL)
+    with without_rights(open_folder / "p02", 0o000):
+        found = {str(case.place): len(case.files) for case in find_cases(open_folder).cases}
+        assert found == {"p01": len(slices(open_folder / "p01")), "p02": 1}
+        with pytest.raises(InputError, match="p02 may not be opened: give yourself the right"):
+            scan_folder(open_folder / "p02", [open_folder / "p02"])
 
 
 def test_a_slice_that_may_not_be_opened_is_named(open_folder: Path) -> None:

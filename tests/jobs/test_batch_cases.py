@@ -14,6 +14,7 @@ from phantoms import axial_geometry, three_balls
 from rtseg.core import InputError
 from rtseg.data import write_nifti
 from rtseg.dicom import Patient, write_ct_series
+from rtseg.dicom.find_series import scan_folder
 from rtseg.dicom.uids import new_uid
 from rtseg.jobs.batch_cases import BatchCase, find_cases
 
@@ -168,3 +169,18 @@ def test_a_series_in_two_patients_folders_is_two_cases(tmp_path: Path) -> None:
         edit(path, SeriesInstanceUID=uid)
     into(tmp_path / "p01", tmp_path / "p02", [path.name for path in slices(tmp_path / "p01")[:3]])
     assert places(tmp_path) == {"p01": 3, "p02": 3}
+
+
+def test_a_link_to_nothing_goes_with_its_patient_and_stops_no_other(tmp_path: Path) -> None:
+    ct(tmp_path / "p01")
+    (tmp_path / "p01" / "lost.dcm").symlink_to(tmp_path / "gone.dcm")
+    ct(tmp_path / "p02")
+    assert places(tmp_path) == {"p01": 7, "p02": 6}
+
+
+def test_what_a_link_to_nothing_is_told_as(tmp_path: Path) -> None:
+    (tmp_path / "p01").mkdir()
+    (tmp_path / "p01" / "lost.dcm").symlink_to(tmp_path / "gone.dcm")
+    case = only(tmp_path)
+    with pytest.raises(InputError, match=r"lost\.dcm.*No such file"):
+        scan_folder(case.source, case.files)
