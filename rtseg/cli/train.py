@@ -31,6 +31,9 @@ def segmentation(
         int | None,
         typer.Option(min=1, help="CPU threads of the network (torch); reading and resampling take their own. All if not given."),
     ] = None,
+    start: Annotated[
+        str | None, typer.Option(help="Model (name or folder) whose weights are begun with; same network and organs.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Decides weights at the start and the order of patches.")] = 0,
 ) -> None:
     """Train a segmenter. Killed at any moment it goes on where its last checkpoint stands, on the same curve.
@@ -45,7 +48,7 @@ def segmentation(
         bar.reach(step, " ".join(f"{name} {value:.4g}" for name, value in figures.items()))
 
     budget_s = None if budget is None else seconds(budget)
-    order = TrainOrder(system, task, data, run, size, budget_s, threads, seed)
+    order = TrainOrder(system, task, data, run, size, budget_s, threads, seed, start)
     try:
         step = train_segmentation(order, progress, bar.begin)
     except KeyboardInterrupt:

@@ -6,13 +6,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from rtseg.core import ConfigError, OutputError
 from rtseg.data import PackedCase, PackPlan, read_pack, structures_of
 from rtseg.segmentation.expected import expected_of
 from rtseg.segmentation.review import Limits
-from rtseg.segmentation.train import Progress, configuration, must_show, train
-from rtseg.systems import LIMITS, Size, Task, read_system, read_task, write_limits, write_yaml
-from rtseg.training import Run, choose_compute
+from rtseg.segmentation.train import Progress, Start, configuration, must_show, train
+from rtseg.systems import (
+    LIMITS,
+    Size,
+    System,
+    Task,
+    bundle_folder,
+    load_bundle,
+    read_system,
+    read_task,
+    write_limits,
+    write_yaml,
+)
+from rtseg.training import Compute, Run, choose_compute
 
 
 @dataclass(frozen=True)
@@ -20,7 +33,7 @@ class TrainOrder:
     """What a user asks of `rtseg train segmentation`.
 
     data: folder made by `rtseg data pack`; run: the run folder, new or to be gone on with; budget_s: time after
-    which the run ends with a checkpoint, None for the whole schedule.
+    which the run ends with a checkpoint, None for the whole schedule; start: a model to begin with in place of chance.
     """
 
     system: str
@@ -31,13 +44,14 @@ class TrainOrder:
     budget_s: float | None = None
     threads: int | None = None
     seed: int = 0
+    start: str | None = None
 
 
 def train_segmentation(order: TrainOrder, progress: Progress, started: Callable[[int], None]) -> int:
     """Train, or go on training; returns the step reached. ``started`` hears the number of steps.
 
-    Raises InputError if an organ has no case to be learnt from, ConfigError if the data were packed for another task, or the run
-    folder holds another run, OutputError if it cannot be written.
+    Raises InputError if an organ has no case to be learnt from, ConfigError if the data were packed for another task, the model
+    to begin with has another network, or the run folder holds another run, OutputError if it cannot be written.
     """
     system = read_system(order.system).at_size(order.size)
     task = read_task(order.task)
@@ -46,15 +60,29 @@ def train_segmentation(order: TrainOrder, progress: Progress, started: Callable[
         raise ConfigError(f"{order.data} was packed for other organs or another grid than task {task.task}; pack it again")
     must_show(cases, task.organs)
     training = system.training(task, order.seed)
+    start = None if order.start is None else _start(order.start, system, task)
     try:
-        with Run.open(order.run, configuration(training, fingerprint), order.budget_s) as run:
+        with Run.open(order.run, configuration(training, fingerprint, start), order.budget_s) as run:
             write_yaml(system, order.run / "system.yaml")
             write_yaml(task, order.run / "task.yaml")
             write_limits(_limits(task, plan, cases), order.run / LIMITS)
             started(training.schedule.steps)
-            return train(training, cases, run, run.in_its_precision(choose_compute(order.threads)), progress)
+            return train(training, cases, run, run.in_its_precision(choose_compute(order.threads)), progress, start)
     except OSError as error:
         raise OutputError(f"the run folder {order.run} cannot be written: {error.strerror or error}") from error
+
+
+def _start(name: str, system: System, task: Task) -> Start:
+    """The weights of a model with the same organs, network and windows."""
+    model = load_bundle(bundle_folder(name), Compute(torch.device("cpu"), torch.float32))
+    for what, its, ours in (
+        ("organs", model.task.organs, task.organs),
+        ("network", model.system.segmenter, system.segmenter),
+        ("windows_hu", model.system.windows_hu, system.windows_hu),
+    ):
+        if its != ours:
+            raise ConfigError(f"model {name} cannot be begun with: its {what} are {its}, the system and task say {ours}")
+    return Start(model.segmenter.net.state_dict(), model.sha256)
 
 
 def _limits(task: Task, plan: PackPlan, cases: Sequence[PackedCase]) -> Limits:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -64,9 +64,17 @@ class Training:
         return float(step < self.dice_until * self.schedule.steps)
 
 
-def configuration(training: Training, data: str) -> dict[str, Any]:
+@dataclass(frozen=True, eq=False)
+class Start:
+    """Weights of a segmenter to begin with in place of chance; sha256 stands for where they come from."""
+
+    weights: Mapping[str, Tensor]
+    sha256: str
+
+
+def configuration(training: Training, data: str, start: Start | None = None) -> dict[str, Any]:
     """What a run folder remembers: a run is gone on with only if all of it is the same. data: the pack's fingerprint."""
-    return {**asdict(training), "data": data}
+    return {**asdict(training), "data": data, **({} if start is None else {"start": start.sha256})}
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +99,14 @@ class Nets:
 Progress = Callable[[int, dict[str, float]], None]
 
 
-def train(training: Training, cases: Sequence[PackedCase], run: Run, compute: Compute, progress: Progress) -> int:
+def train(
+    training: Training,
+    cases: Sequence[PackedCase],
+    run: Run,
+    compute: Compute,
+    progress: Progress,
+    start_from: Start | None = None,
+) -> int:
     """Train until the schedule or the budget ends; returns the step reached. Goes on from the run's last checkpoint.
 
     ``progress`` hears each logged step with its figures. Cases of split ``train`` are learnt from; those of split
@@ -102,7 +117,7 @@ def train(training: Training, cases: Sequence[PackedCase], run: Run, compute: Co
     must_show(cases, training.organs)
     learn = [resident(case, compute.device) for case in cases if case.split == "train"]
     judge = [resident(case, compute.device) for case in cases if case.split == "validation"]
-    nets = _nets(training, learn, compute)
+    nets = _nets(training, learn, compute, start_from)
     schedule, voxels = training.schedule, _mean_voxels(learn).to(compute.device)
     step = _resume(run, nets)
     start, since = time.perf_counter(), step
@@ -208,10 +223,13 @@ def validate(nets: Nets, cases: Sequence[Resident], training: Training, run: Run
     return figures
 
 
-def _nets(training: Training, learn: Sequence[Resident], compute: Compute) -> Nets:
+def _nets(training: Training, learn: Sequence[Resident], compute: Compute, start_from: Start | None) -> Nets:
     torch.manual_seed(training.seed)
     net = training.network.build(inputs=len(training.windows_hu), outputs=len(training.organs))
-    net.start_from_frequencies(_frequencies(learn))
+    if start_from is None:
+        net.start_from_frequencies(_frequencies(learn))
+    else:
+        net.load_state_dict(start_from.weights)
     net = net.to(compute.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     average = copy.deepcopy(net).requires_grad_(False)
     how = training.schedule

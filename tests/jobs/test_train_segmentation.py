@@ -86,6 +86,23 @@ def test_from_cases_to_contours(home: Path, trained: Path, tmp_path: Path) -> No
         assert agreement > 0.5, name
 
 
+def test_a_model_can_be_begun_with(home: Path, trained: Path, tmp_path: Path) -> None:
+    first = make_bundle(BundleOrder(trained, tmp_path / "first", "first", "1"))
+    again = replace(order(home), run=tmp_path / "again", start=str(first))
+    heard: list[dict[str, float]] = []
+    assert train_segmentation(replace(again, budget_s=0.0), lambda _, figures: heard.append(figures), nothing) == 0
+    (judged,) = [figures["dsc/mean"] for figures in heard if "dsc/mean" in figures]
+    assert judged > 0.5  # by chance no ball is found
+    with pytest.raises(ConfigError, match="another start"):
+        train_segmentation(replace(again, start=None), nothing, nothing)
+
+
+def test_a_model_with_another_network_cannot_be_begun_with(home: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="head_neck cannot be begun with: its organs are"):
+        train_segmentation(replace(order(home), run=tmp_path / "run", start="head_neck"), nothing, nothing)
+    assert not (tmp_path / "run").exists()
+
+
 def test_the_log_tells_every_step_once(trained: Path) -> None:
     steps = [json.loads(line)["step"] for line in (trained / "log.jsonl").read_text().splitlines()]
     assert [step for step in steps if step] == [*range(10, STEPS + 1, 10), STEPS]  # the last line: validation
