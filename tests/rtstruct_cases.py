@@ -9,8 +9,8 @@ from phantoms import axial_geometry, coronal_geometry, oblique_geometry, sagitta
 
 from rtseg.core import Geometry, StructureSet
 from rtseg.dicom import Patient, PlanningCT, read_planning_ct, write_ct_series
-from rtseg.dicom.rtstruct_items import Maker
-from rtseg.dicom.rtstruct_writer import Export, WrittenRtstruct, write_rtstruct
+from rtseg.dicom.export import Export, Maker
+from rtseg.dicom.rtstruct_writer import WrittenRtstruct, write_rtstruct
 
 MAKER = Maker("rtseg-ct-test", "1.2", "1a2b3c4d" * 8)
 

@@ -1,11 +1,11 @@
 """DICOM at the door: planning CT in, structure set out and in, CT series out. pydicom and numpy only."""
 
 from rtseg.dicom.ct_writer import Patient, write_ct_series
+from rtseg.dicom.export import Export, Maker, WrittenRoi
 from rtseg.dicom.foreign import foreign_check
 from rtseg.dicom.planning_ct import CtGrid, PlanningCT, SeriesIdentity, SliceIdentity
-from rtseg.dicom.rtstruct_items import Maker
 from rtseg.dicom.rtstruct_reader import Roi, RtstructContents, read_rtstruct
-from rtseg.dicom.rtstruct_writer import Export, WrittenRtstruct, write_rtstruct
+from rtseg.dicom.rtstruct_writer import WrittenRtstruct, write_rtstruct
 from rtseg.dicom.series import read_ct_grid, read_planning_ct
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "RtstructContents",
     "SeriesIdentity",
     "SliceIdentity",
+    "WrittenRoi",
     "WrittenRtstruct",
     "foreign_check",
     "read_ct_grid",

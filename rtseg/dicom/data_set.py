@@ -8,6 +8,7 @@ import struct
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from pydicom import Dataset, FileDataset, dcmread
 from pydicom.errors import BytesLengthException, InvalidDicomError
@@ -27,18 +28,35 @@ TRUSTED_BYTES = 2**16
 """Shorter values are read as they come; a longer one is first held against the size of the file."""
 
 
-def read_data_set(path: Path, *, only: Sequence[str] = (), pixels: bool = True) -> FileDataset:
+Source = Path | BinaryIO
+"""A file, or a binary file object that is read from its start."""
+
+
+def read_data_set(source: Source, *, only: Sequence[str] = (), pixels: bool = True) -> FileDataset:
     """The data set of a DICOM file, with or without preamble: all of it, or ``only`` some keywords, up to the ``pixels``.
 
     Raises one of PARSE_ERRORS.
     """
-    with _File(path) as file:
+    with opened(source) as file:
         return dcmread(file, force=True, stop_before_pixels=not pixels, specific_tags=list(only) or None)
 
 
-def read_file_meta(path: Path) -> Dataset:
+def opened(source: Source) -> BinaryIO:
+    """The bytes of a file, or of what a file object holds. Raises OSError."""
+    if isinstance(source, Path):
+        return _File(source)
+    source.seek(0)
+    return io.BytesIO(source.read())
+
+
+def name_of(source: Source) -> str:
+    """What a message calls it."""
+    return str(source) if isinstance(source, Path) else "the structure set"
+
+
+def read_file_meta(source: Source) -> Dataset:
     """The file meta information alone, whatever follows it. Raises one of PARSE_ERRORS."""
-    with _File(path) as file:
+    with opened(source) as file:
         start = file.read(MARK_AT + len(MARK))
         if not start.endswith(MARK):
             file.seek(0)

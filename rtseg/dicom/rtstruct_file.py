@@ -7,19 +7,16 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import Dataset, Sequence
-from pydicom.datadict import tag_for_keyword
-from pydicom.dataelem import RawDataElement
-from pydicom.multival import MultiValue
+from pydicom import Dataset
 from pydicom.uid import RTStructureSetStorage
 
 from rtseg.core import InputError
-from rtseg.dicom.data_set import PARSE_ERRORS, read_data_set, words_of
+from rtseg.dicom.data_set import PARSE_ERRORS, Source, name_of, read_data_set, words_of
 from rtseg.dicom.decimal_text import FAR_MM
+from rtseg.dicom.raw_items import decoded_text, items, plain_text, raw_bytes, whole_number
 from rtseg.dicom.slice_header import shown
 
 CONTOUR_BYTES = 64 * 2**20
@@ -78,35 +75,38 @@ class RtstructFile:
     rois: tuple[RoiItems, ...]
 
 
-def load_rtstruct(path: Path) -> RtstructFile:
-    """Reads the file. Any transfer syntax, with or without preamble; a wrong charset costs letters, not the file.
+def load_rtstruct(source: Source) -> RtstructFile:
+    """Reads the file, or what a binary file object holds: any transfer syntax, with or without preamble.
+
+    A wrong character set costs letters, not the file.
 
     Raises InputError if it cannot be read, is no DICOM file or no RTSTRUCT, or has no ROI.
     """
+    path = name_of(source)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pydicom's remarks on unlawful spelling; what matters is judged here
-            dataset = read_data_set(path)
-            if _text(dataset, "SOPClassUID") != RTStructureSetStorage and _text(dataset, "Modality") != "RTSTRUCT":
-                found = shown(_text(dataset, "Modality") or "no modality")
-                raise InputError(f"{path} is not an RTSTRUCT (it says: {found}). Name a structure set file.")
-            rois, patient_id, series = _rois(dataset), decoded_text(dataset, "PatientID"), _series(dataset)
+            return rtstruct_of(read_data_set(source), path)
     except OSError as error:
         raise InputError(
             f"{path} cannot be read: {error.strerror or error}. Copy or export it again, or see to your right to read it."
         ) from error
     except PARSE_ERRORS as error:
         raise InputError(f"{path} is not a whole DICOM file ({words_of(error)}). Export it again.") from error
+
+
+def rtstruct_of(dataset: Dataset, name: str) -> RtstructFile:
+    """What stands in a data set that has been read; name: what a message calls it.
+
+    Raises InputError if it is no RTSTRUCT or has no ROI, one of PARSE_ERRORS where it does not keep to its encoding.
+    """
+    if plain_text(dataset, "SOPClassUID") != RTStructureSetStorage and plain_text(dataset, "Modality") != "RTSTRUCT":
+        found = shown(plain_text(dataset, "Modality") or "no modality")
+        raise InputError(f"{name} is not an RTSTRUCT (it says: {found}). Name a structure set file.")
+    rois, patient_id, series = _rois(dataset), decoded_text(dataset, "PatientID"), _series(dataset)
     if not rois:
-        raise InputError(f"{path} is an RTSTRUCT without any ROI. Name another structure set, or export it again.")
+        raise InputError(f"{name} is an RTSTRUCT without any ROI. Name another structure set, or export it again.")
     return RtstructFile(patient_id, series, rois)
-
-
-def decoded_text(dataset: Dataset, keyword: str) -> str:
-    """Text in its character set, without blanks and NUL at its ends; a backslash in it stays. Empty if the element is absent."""
-    value = dataset.get(keyword) or ""
-    parts = value if isinstance(value, MultiValue) else [value]
-    return "\\".join(str(part) for part in parts).strip("\0 ")
 
 
 def _rois(dataset: Dataset) -> tuple[RoiItems, ...]:
@@ -114,8 +114,8 @@ def _rois(dataset: Dataset) -> tuple[RoiItems, ...]:
     named = _by_number(dataset, "StructureSetROISequence", "ROINumber")
     drawn = _by_number(dataset, "ROIContourSequence", "ReferencedROINumber")
     observed = _by_number(dataset, "RTROIObservationsSequence", "ReferencedROINumber")
-    frames = [_text(item, "FrameOfReferenceUID") for item in _items(dataset, "ReferencedFrameOfReferenceSequence")]
-    frame = _text(dataset, "FrameOfReferenceUID") or (frames[0] if frames else None)
+    frames = [plain_text(item, "FrameOfReferenceUID") for item in items(dataset, "ReferencedFrameOfReferenceSequence")]
+    frame = plain_text(dataset, "FrameOfReferenceUID") or (frames[0] if frames else None)
     nothing: list[Dataset] = [Dataset()]
     return tuple(
         _roi(n, named.get(n, nothing)[0], observed.get(n, nothing)[0], drawn.get(n, []), frame) for n in {**named, **drawn}
@@ -125,8 +125,8 @@ def _rois(dataset: Dataset) -> tuple[RoiItems, ...]:
 def _by_number(dataset: Dataset, sequence: str, number: str) -> dict[int, list[Dataset]]:
     """The items of a sequence by the ROI number in them; items without a readable number belong to no ROI."""
     found: dict[int, list[Dataset]] = {}
-    for item in _items(dataset, sequence):
-        if (value := _int(item, number)) is not None:
+    for item in items(dataset, sequence):
+        if (value := whole_number(item, number)) is not None:
             found.setdefault(value, []).append(item)
     return found
 
@@ -135,26 +135,26 @@ def _roi(number: int, named: Dataset, observed: Dataset, drawn: list[Dataset], f
     return RoiItems(
         number,
         decoded_text(named, "ROIName") or f"ROI {number}",
-        _text(observed, "RTROIInterpretedType") or None,
+        plain_text(observed, "RTROIInterpretedType") or None,
         _colour(drawn[0]) if drawn else None,
-        _text(named, "ReferencedFrameOfReferenceUID") or frame,
-        tuple(_contour(item) for roi in drawn for item in _items(roi, "ContourSequence")),
+        plain_text(named, "ReferencedFrameOfReferenceUID") or frame,
+        tuple(_contour(item) for roi in drawn for item in items(roi, "ContourSequence")),
     )
 
 
 def _contour(item: Dataset) -> ContourItem:
-    images = (_text(image, "ReferencedSOPInstanceUID") for image in _items(item, "ContourImageSequence"))
+    images = (plain_text(image, "ReferencedSOPInstanceUID") for image in items(item, "ContourImageSequence"))
     return ContourItem(
-        (_text(item, "ContourGeometricType") or "").upper(),
-        _raw(item, "ContourData"),
-        _int(item, "NumberOfContourPoints"),
+        (plain_text(item, "ContourGeometricType") or "").upper(),
+        raw_bytes(item, "ContourData"),
+        whole_number(item, "NumberOfContourPoints"),
         tuple(uid for uid in images if uid),
     )
 
 
 def _colour(item: Dataset) -> tuple[int, int, int] | None:
     try:
-        red, green, blue = (int(float(part)) for part in _raw(item, "ROIDisplayColor").strip(b"\0 ").split(b"\\"))
+        red, green, blue = (int(float(part)) for part in raw_bytes(item, "ROIDisplayColor").strip(b"\0 ").split(b"\\"))
     except ValueError:
         return None
     return red, green, blue
@@ -163,36 +163,9 @@ def _colour(item: Dataset) -> tuple[int, int, int] | None:
 def _series(dataset: Dataset) -> frozenset[str]:
     """The series the structure set says it was drawn on."""
     found = (
-        _text(series, "SeriesInstanceUID")
-        for frame in _items(dataset, "ReferencedFrameOfReferenceSequence")
-        for study in _items(frame, "RTReferencedStudySequence")
-        for series in _items(study, "RTReferencedSeriesSequence")
+        plain_text(series, "SeriesInstanceUID")
+        for frame in items(dataset, "ReferencedFrameOfReferenceSequence")
+        for study in items(frame, "RTReferencedStudySequence")
+        for series in items(study, "RTReferencedSeriesSequence")
     )
     return frozenset(uid for uid in found if uid)
-
-
-def _items(dataset: Dataset, keyword: str) -> list[Dataset]:
-    value = dataset.get(keyword)
-    return list(value) if isinstance(value, Sequence) else []
-
-
-def _raw(dataset: Dataset, keyword: str) -> bytes:
-    """The bytes of an element as they stand in the file; empty if it is absent or empty."""
-    tag = tag_for_keyword(keyword)
-    if tag is None or tag not in dataset:
-        return b""
-    element = dataset.get_item(tag)
-    value = element.value if isinstance(element, RawDataElement) else str(element.value).encode()
-    return value if isinstance(value, bytes) else b""
-
-
-def _text(dataset: Dataset, keyword: str) -> str | None:
-    """Text without blanks and NUL at its ends; None if the element is absent."""
-    return _raw(dataset, keyword).decode("latin-1").strip("\0 ") if keyword in dataset else None
-
-
-def _int(dataset: Dataset, keyword: str) -> int | None:
-    try:
-        return int(float(_raw(dataset, keyword).strip(b"\0 ")))
-    except (ValueError, OverflowError):
-        return None

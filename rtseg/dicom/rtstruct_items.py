@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import colorsys
 import hashlib
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,11 +13,15 @@ from numpy.typing import NDArray
 from pydicom import DataElement, Dataset, Sequence
 from pydicom.tag import Tag
 
-from rtseg.contours import Loop, trace
-from rtseg.core import ConfigError, Geometry, Structure
+from rtseg.contours import Loop
+from rtseg.core import Geometry
 from rtseg.core.anatomy import Code, organ
 from rtseg.dicom.decimal_text import decimal_text
-from rtseg.dicom.planning_ct import SeriesIdentity, SliceIdentity
+from rtseg.dicom.drawing import Drawing
+from rtseg.dicom.export import Maker
+from rtseg.dicom.planning_ct import CtGrid, SeriesIdentity, SliceIdentity
+
+Colour = tuple[int, int, int]
 
 STUDY_CLASS = "1.2.840.10008.3.1.2.3.1"
 """Detached Study Management SOP Class (retired): the class that RT Referenced Study Sequence asks for (PS3.3 C.8.8.5)."""
@@ -38,33 +41,6 @@ PER_MM = 1000
 """Coordinates are rounded to whole thousandths of a millimetre."""
 
 
-@dataclass(frozen=True)
-class Maker:
-    """The model that contoured: its id and version, and the SHA-256 of its bundle (64 hexadecimal digits).
-
-    Raises ConfigError for what Algorithm Name and Version (VR LO) cannot hold.
-    """
-
-    model: str
-    version: str
-    sha256: str
-
-    def __post_init__(self) -> None:
-        for what, text in (("model", self.model), ("version", self.version)):
-            if not (text == text.strip() and 1 <= len(text) <= 64 and text.isascii() and text.isprintable()) or "\\" in text:
-                raise ConfigError(
-                    f"a maker's {what} has 1 to 64 ASCII characters, no backslash, no blank at its ends; got {text!r}"
-                )
-        if not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
-            raise ConfigError(f"a maker's sha256 is 64 hexadecimal digits in small letters, got {self.sha256!r}")
-
-    @property
-    def words(self) -> str:
-        """At most 64 characters for ROI Generation Description: ``model version sha256:first eight``."""
-        tail = f" {self.version[:16]} sha256:{self.sha256[:8]}"
-        return self.model[: 64 - len(tail)] + tail
-
-
 def referenced_frame(identity: SeriesIdentity) -> Dataset:
     """The item of Referenced Frame of Reference Sequence: the study, the series, each image of it once."""
     images = {image.sop_instance_uid: image for image in identity.slices}
@@ -81,17 +57,29 @@ def referenced_frame(identity: SeriesIdentity) -> Dataset:
     return frame
 
 
-def roi_item(number: int, name: str, frame_of_reference_uid: str, maker: Maker, when: datetime) -> Dataset:
+@dataclass(frozen=True, eq=False)
+class RoiPlan:
+    """One ROI to be written: key is its TG-263 name, name what the file calls it."""
+
+    number: int
+    key: str
+    name: str
+    colour: tuple[int, int, int]
+    interpreted_type: str
+    drawing: Drawing
+
+
+def roi_item(roi: RoiPlan, frame_of_reference_uid: str, maker: Maker, when: datetime) -> Dataset:
     """The item of Structure Set ROI Sequence: number, name, and what made it."""
     algorithm = Dataset()
     algorithm.AlgorithmFamilyCodeSequence = Sequence([_code(ARTIFICIAL_INTELLIGENCE)])
     algorithm.AlgorithmName = maker.model
     algorithm.AlgorithmVersion = maker.version
     item = Dataset()
-    item.ROINumber = number
+    item.ROINumber = roi.number
     item.ReferencedFrameOfReferenceUID = frame_of_reference_uid
-    item.ROIName = name
-    item.ROIDescription = name
+    item.ROIName = roi.name
+    item.ROIDescription = roi.key
     item.ROIGenerationAlgorithm = "AUTOMATIC"
     item.ROIGenerationDescription = maker.words
     item.ROIDateTime = when.strftime("%Y%m%d%H%M%S")
@@ -99,33 +87,31 @@ def roi_item(number: int, name: str, frame_of_reference_uid: str, maker: Maker, 
     return item
 
 
-def contour_item(
-    number: int, colour: tuple[int, int, int], structure: Structure, grid: Geometry, identity: SeriesIdentity
-) -> Dataset:
+def contour_item(roi: RoiPlan, ct: CtGrid) -> Dataset:
     """The item of ROI Contour Sequence: one CLOSED_PLANAR contour for each part of the organ on each slice."""
-    contours: list[Dataset] = []
-    first, top, left = structure.offset
-    for index, mask in enumerate(structure.mask, start=first):
-        image = identity.slices[index]
-        for loop in trace(mask):
-            contours.append(_contour(len(contours) + 1, _points_mm(loop + np.array([top, left]), grid, image), image))
+    grid, identity = ct
+    images = {index: Sequence([_image(identity.slices[index], with_frame=True)]) for index, _ in roi.drawing.contours}
+    contours = [
+        _contour(number, _points_mm(loop, grid, identity.slices[index]), images[index])
+        for number, (index, loop) in enumerate(roi.drawing.contours, start=1)
+    ]
     item = Dataset()
-    item.ReferencedROINumber = number
-    item.ROIDisplayColor = list(colour)
+    item.ReferencedROINumber = roi.number
+    item.ROIDisplayColor = list(roi.colour)
     item.ContourSequence = Sequence(contours)
     if grid.is_regular:
         item.SourcePixelPlanesCharacteristicsSequence = Sequence([_planes(grid, identity)])
     return item
 
 
-def observation_item(number: int, name: str) -> Dataset:
+def observation_item(roi: RoiPlan) -> Dataset:
     """The item of RT ROI Observations Sequence: the type and, for an organ of the table, its codes."""
-    known = organ(name)
+    known = organ(roi.key)
     item = Dataset()
-    item.ObservationNumber = number
-    item.ReferencedROINumber = number
-    item.ROIObservationLabel = name[:16].rstrip()
-    item.RTROIInterpretedType = interpreted_type(name)
+    item.ObservationNumber = roi.number
+    item.ReferencedROINumber = roi.number
+    item.ROIObservationLabel = roi.name[:16].rstrip()
+    item.RTROIInterpretedType = roi.interpreted_type
     item.ROIInterpreter = ""
     if known is not None and known.code is not None:
         item.SegmentedPropertyCategoryCodeSequence = Sequence([_code(ANATOMICAL_STRUCTURE)])
@@ -142,18 +128,24 @@ def interpreted_type(name: str) -> str:
     return "ORGAN" if known is None else known.interpreted_type
 
 
-def distinct_colours(names: Iterable[str]) -> dict[str, tuple[int, int, int]]:
-    """A colour (red, green, blue, 0-255) for each name, no two alike: the table's, else one that follows from the name."""
-    names = list(names)
-    colours = {name: known.colour for name in names if (known := organ(name)) is not None}
+def distinct_colours(names: Iterable[str], taken: Iterable[Colour] = ()) -> dict[str, Colour]:
+    """A colour (red, green, blue, 0-255) for each name, no two alike and none that is taken: the table's, else one that follows
+    from the name."""
+    names, used = list(names), set(taken)
+    colours: dict[str, Colour] = {}
+    for name in names:
+        if (known := organ(name)) is not None and known.colour not in used:
+            colours[name] = known.colour
+    used |= set(colours.values())
     for name in names:
         turn = 0
         while name not in colours:
             hue, paleness = hashlib.sha256(f"{name}{turn}".encode()).digest()[:2]
             red, green, blue = colorsys.hsv_to_rgb(hue / 256, 0.9 - 0.5 * paleness / 256, 0.95)
             colour = round(255 * red), round(255 * green), round(255 * blue)
-            if colour not in colours.values():
+            if colour not in used:
                 colours[name] = colour
+                used.add(colour)
             turn += 1
     return colours
 
@@ -165,12 +157,12 @@ def _points_mm(loop: Loop, grid: Geometry, image: SliceIdentity) -> NDArray[np.f
     return points
 
 
-def _contour(number: int, points: NDArray[np.float64], image: SliceIdentity) -> Dataset:
+def _contour(number: int, points: NDArray[np.float64], image: Sequence) -> Dataset:
     """One item of Contour Sequence. Its data are put in as bytes: in implicit VR no VR stands beside them in the file."""
     thousandths = np.rint(points * PER_MM).astype(np.int64)
     text = "\\".join([str(n / PER_MM).removesuffix(".0") for n in thousandths.ravel().tolist()])
     item = Dataset()
-    item.ContourImageSequence = Sequence([_image(image, with_frame=True)])
+    item.ContourImageSequence = image
     item.ContourGeometricType = "CLOSED_PLANAR"
     item.NumberOfContourPoints = len(points)
     item.ContourNumber = number

@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rtseg.contours import Loop, rasterise
 from rtseg.core import EMPTY, Finding, Geometry, InputError, Structure, StructureSet, bounding_box
+from rtseg.dicom.data_set import Source, name_of
 from rtseg.dicom.planning_ct import CtGrid, PlanningCT, SeriesIdentity, grid_of
-from rtseg.dicom.rtstruct_file import ContourItem, RoiItems, RtstructFile, decoded_text, load_rtstruct
+from rtseg.dicom.raw_items import decoded_text
+from rtseg.dicom.rtstruct_file import ContourItem, RoiItems, RtstructFile, load_rtstruct
 
 OFF_PLANE_MM = 0.01
 """A contour further from its slice's plane is noted: beyond the rounding of written positions (RTSTRUCT.md 3)."""
@@ -102,8 +103,8 @@ MEASURED = {
 """Kinds of finding that are measured, with their words and limit in mm."""
 
 
-def read_rtstruct(path: Path, ct: PlanningCT | CtGrid) -> RtstructContents:
-    """The ROIs of a structure set as masks on the grid of ``ct``.
+def read_rtstruct(source: Source, ct: PlanningCT | CtGrid) -> RtstructContents:
+    """The ROIs of a structure set, a file or a binary file object, as masks on the grid of ``ct``.
 
     Contours belong to the nearest slice along the normal, within half of the spacing there, whatever image they name.
     Filling is even-odd at pixel centres, half open; loops of one slice are combined by XOR, so that keyholes, nested
@@ -112,8 +113,12 @@ def read_rtstruct(path: Path, ct: PlanningCT | CtGrid) -> RtstructContents:
 
     Raises InputError if the file is not an RTSTRUCT or has no ROI, or lies in another frame of reference.
     """
-    ct_grid, identity = grid_of(ct)
-    file = load_rtstruct(path)
+    return contents_of(load_rtstruct(source), grid_of(ct), name_of(source))
+
+
+def contents_of(file: RtstructFile, ct: CtGrid, called: str) -> RtstructContents:
+    """As ``read_rtstruct``, of a file that has been loaded; called: what a message calls it."""
+    ct_grid, identity = ct
     findings = _file_findings(file, identity)
     names = _unique_names(file.rois)
     images = [image.sop_instance_uid for image in identity.slices]
@@ -131,7 +136,7 @@ def read_rtstruct(path: Path, ct: PlanningCT | CtGrid) -> RtstructContents:
     if not table:
         other = str(file.rois[0].frame_of_reference_uid)[-8:]
         raise InputError(
-            f"{path} lies in another frame of reference (...{other}) than the CT (...{identity.frame_of_reference_uid[-8:]}):"
+            f"{called} lies in another frame of reference (...{other}) than the CT (...{identity.frame_of_reference_uid[-8:]}):"
             " name the CT it was drawn on"
         )
     return RtstructContents(StructureSet(ct_grid, structures), tuple(table), tuple(findings))

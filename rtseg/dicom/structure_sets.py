@@ -8,7 +8,8 @@ from pathlib import Path
 
 from rtseg.core import InputError
 from rtseg.dicom.data_set import PARSE_ERRORS, read_data_set
-from rtseg.dicom.rtstruct_file import decoded_text, load_rtstruct
+from rtseg.dicom.raw_items import decoded_text
+from rtseg.dicom.rtstruct_file import load_rtstruct
 
 ATTRIBUTES = (
     *("SpecificCharacterSet", "SOPInstanceUID", "Manufacturer", "ApprovalStatus", "StructureSetLabel"),

@@ -43,7 +43,7 @@ def write_organs(
     if order.output.resolve() in {image.path.resolve() for image in ct.identity.slices}:
         raise OutputError(f"{order.output} is a slice of the CT: name another file for the structure set")
     written = write_rtstruct(organs, ct, order.output, Export(maker, overwrite=order.overwrite))
-    return written.sop_instance_uid, (*written.findings, *foreign_check(written.path, ct.identity, organs))
+    return written.sop_instance_uid, (*written.findings, *foreign_check(order.output, ct.identity, organs))
 
 
 def _must_hold_only_ours(folder: Path) -> None:
