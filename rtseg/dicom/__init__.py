@@ -1,5 +1,6 @@
 """DICOM at the door: planning CT in, structure set out and in, CT series out. pydicom and numpy only."""
 
+from rtseg.dicom.append import Clash, append
 from rtseg.dicom.ct_writer import Patient, write_ct_series
 from rtseg.dicom.export import Export, Maker, WrittenRoi
 from rtseg.dicom.foreign import foreign_check
@@ -7,9 +8,12 @@ from rtseg.dicom.planning_ct import CtGrid, PlanningCT, SeriesIdentity, SliceIde
 from rtseg.dicom.rtstruct_reader import Roi, RtstructContents, read_rtstruct
 from rtseg.dicom.rtstruct_writer import WrittenRtstruct, write_rtstruct
 from rtseg.dicom.series import read_ct_grid, read_planning_ct
+from rtseg.dicom.verify import Expected, Verification, verify
 
 __all__ = [
+    "Clash",
     "CtGrid",
+    "Expected",
     "Export",
     "Maker",
     "Patient",
@@ -18,12 +22,15 @@ __all__ = [
     "RtstructContents",
     "SeriesIdentity",
     "SliceIdentity",
+    "Verification",
     "WrittenRoi",
     "WrittenRtstruct",
+    "append",
     "foreign_check",
     "read_ct_grid",
     "read_planning_ct",
     "read_rtstruct",
+    "verify",
     "write_ct_series",
     "write_rtstruct",
 ]

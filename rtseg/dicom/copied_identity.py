@@ -26,11 +26,25 @@ def add_identity(dataset: Dataset, header: Dataset, ours: Sequence[str]) -> None
         if keyword not in dataset:
             setattr(dataset, keyword, None)
     if not can_spell(header.get("SpecificCharacterSet"), ours):
-        for element in dataset:
-            if element.VR == "PN" and element.value:  # holds the bytes of the old character set
-                names = [str(name) for name in (element.value if element.VM > 1 else [element.value])]
-                dataset[element.tag] = DataElement(element.tag, "PN", names, validation_mode=config.IGNORE)
-        dataset.SpecificCharacterSet = UNICODE
+        respell(dataset)
+
+
+def respell(dataset: Dataset) -> None:
+    """Turn every text of a data set, its items' too, into UTF-8."""
+    _respell_texts(dataset)
+    dataset.SpecificCharacterSet = UNICODE
+
+
+def _respell_texts(dataset: Dataset) -> None:
+    for element in dataset:
+        if element.VR == "SQ":
+            for item in element.value:
+                _respell_texts(item)
+        elif element.VR == "PN" and element.value:  # holds the bytes of the old character set
+            names = [str(name) for name in (element.value if element.VM > 1 else [element.value])]
+            dataset[element.tag] = DataElement(element.tag, "PN", names, validation_mode=config.IGNORE)
+        elif element.keyword == "SpecificCharacterSet":
+            element.value = UNICODE
 
 
 def can_spell(character_set: str | Sequence[str] | None, texts: Sequence[str]) -> bool:

@@ -72,7 +72,7 @@ class RoiPlan:
 def roi_item(roi: RoiPlan, frame_of_reference_uid: str, maker: Maker, when: datetime) -> Dataset:
     """The item of Structure Set ROI Sequence: number, name, and what made it."""
     algorithm = Dataset()
-    algorithm.AlgorithmFamilyCodeSequence = Sequence([_code(ARTIFICIAL_INTELLIGENCE)])
+    algorithm.AlgorithmFamilyCodeSequence = Sequence([code_item(ARTIFICIAL_INTELLIGENCE)])
     algorithm.AlgorithmName = maker.model
     algorithm.AlgorithmVersion = maker.version
     item = Dataset()
@@ -114,10 +114,10 @@ def observation_item(roi: RoiPlan) -> Dataset:
     item.RTROIInterpretedType = roi.interpreted_type
     item.ROIInterpreter = ""
     if known is not None and known.code is not None:
-        item.SegmentedPropertyCategoryCodeSequence = Sequence([_code(ANATOMICAL_STRUCTURE)])
-        concept = _code(known.code)
+        item.SegmentedPropertyCategoryCodeSequence = Sequence([code_item(ANATOMICAL_STRUCTURE)])
+        concept = code_item(known.code)
         if known.laterality is not None:
-            concept.SegmentedPropertyTypeModifierCodeSequence = Sequence([_code(SIDES[known.laterality])])
+            concept.SegmentedPropertyTypeModifierCodeSequence = Sequence([code_item(SIDES[known.laterality])])
         item.RTROIIdentificationCodeSequence = Sequence([concept])
     return item
 
@@ -191,7 +191,8 @@ def _planes(grid: Geometry, identity: SeriesIdentity) -> Dataset:
     return item
 
 
-def _code(code: Code) -> Dataset:
+def code_item(code: Code) -> Dataset:
+    """The item of a code sequence (PS3.3 8.8)."""
     item = Dataset()
     item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = code.value, code.scheme, code.meaning
     return item

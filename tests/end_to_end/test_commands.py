@@ -31,6 +31,7 @@ COMMANDS = [
     ("check",),
     ("contour",),
     ("batch",),
+    ("verify",),
     ("models",),
     ("data", "dicom"),
     ("data", "nifti"),
