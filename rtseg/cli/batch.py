@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rtseg.cli import options
 from rtseg.cli.contour import REVIEW
 from rtseg.cli.terminal import Bar, answer, answer_json, exit_strictly, say
 from rtseg.core import Finding, RtsegError
@@ -30,6 +31,10 @@ def batch(
     body: Annotated[bool, typer.Option("--body", help="The body's outline too (External).")] = False,
     report: Annotated[bool, typer.Option("--report", help="An HTML report for each patient too.")] = False,
     allow_gaps: Annotated[bool, typer.Option("--allow-gaps", help="Go on if slices are missing.")] = False,
+    names: options.Names = None,
+    subvoxel: options.Subvoxel = False,
+    simplify_mm: options.SimplifyMm = 0.0,
+    min_area_mm2: options.MinAreaMm2 = 0.0,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Worker processes on this computer; one for four cores if not given.")
     ] = None,
@@ -54,8 +59,11 @@ def batch(
     from rtseg.jobs.batch_order import BatchOrder
 
     wanted = None if organs is None else tuple(name.strip() for name in organs.split(",") if name.strip())
-    order = BatchOrder(source, output, model, wanted, body, report, allow_gaps, workers, threads, scheduler, retry_failed)
     try:
+        writing = options.writing(names, subvoxel, simplify_mm, min_area_mm2)
+        order = BatchOrder(
+            source, output, model, wanted, body, report, allow_gaps, workers, threads, scheduler, retry_failed, writing
+        )
         result = _run(order)
     except RtsegError as error:
         if as_json:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from rtseg.cli import options
 from rtseg.cli.terminal import answer, answer_findings, answer_json, exit_strictly, say, steps, table
 from rtseg.core import Confidence, RtsegError
 
@@ -26,6 +28,17 @@ def contour(
     series: Annotated[str | None, typer.Option(help="Series UID, or its unique ending, if the folder has several CTs.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that is there.")] = False,
     allow_gaps: Annotated[bool, typer.Option("--allow-gaps", help="Go on if slices are missing.")] = False,
+    names: options.Names = None,
+    subvoxel: options.Subvoxel = False,
+    simplify_mm: options.SimplifyMm = 0.0,
+    min_area_mm2: options.MinAreaMm2 = 0.0,
+    append: Annotated[
+        Path | None, typer.Option(metavar="RS_OLD", help="Write a structure set that holds the ROIs of this one, too.")
+    ] = None,
+    clash: Annotated[
+        Literal["refuse", "replace", "suffix"], typer.Option(help="With --append, where an ROI of the name is there already.")
+    ] = "refuse",
+    allow_approved: Annotated[bool, typer.Option("--allow-approved", help="Append to an approved structure set, too.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 if there are findings.")] = False,
     threads: Annotated[
         int | None,
@@ -37,11 +50,14 @@ def contour(
 
     Example: rtseg contour CT_DIR --model head_neck --output RS.dcm --report REPORT_DIR
     """
+    from rtseg.dicom import Clash
     from rtseg.jobs.contour_order import ContourOrder
 
     wanted = None if organs is None else tuple(name.strip() for name in organs.split(",") if name.strip())
-    order = ContourOrder(source, output, wanted, body, report, series, overwrite, allow_gaps)
     try:
+        writing = options.writing(names, subvoxel, simplify_mm, min_area_mm2)
+        writing = replace(writing, append_to=append, clash=Clash(clash), allow_approved=allow_approved)
+        order = ContourOrder(source, output, wanted, body, report, series, overwrite, allow_gaps, writing=writing)
         result = _contour(order, model, threads)
     except RtsegError as error:
         if as_json:

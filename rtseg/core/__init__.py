@@ -4,7 +4,7 @@ from rtseg.core.contouring import Confidence, Contouring
 from rtseg.core.errors import BundleError, ConfigError, GeometryError, InputError, OutputError, RtsegError
 from rtseg.core.finding import Finding
 from rtseg.core.geometry import AXIAL, Geometry
-from rtseg.core.structures import EMPTY, Structure, StructureSet, bounding_box
+from rtseg.core.structures import EMPTY, Structure, StructureSet, bounding_box, with_rim
 from rtseg.core.volume import Mask, Volume
 
 __all__ = [
@@ -25,4 +25,5 @@ __all__ = [
     "StructureSet",
     "Volume",
     "bounding_box",
+    "with_rim",
 ]

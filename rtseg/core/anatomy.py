@@ -82,6 +82,11 @@ def organ(name: str) -> Organ | None:
     return _BY_NAME.get(name)
 
 
+def organ_names() -> list[str]:
+    """TG-263 names of all organs in the table."""
+    return list(_BY_NAME)
+
+
 def canonical(label: str) -> str | None:
     """TG-263 name of a label met in the wild, None if it is unknown or could mean another thing.
 

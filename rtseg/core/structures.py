@@ -96,6 +96,13 @@ class StructureSet:
         return StructureSet(self.geometry, {name: self.structures[name] for name in names})
 
 
+def with_rim(box: tuple[slice, slice, slice]) -> tuple[slice, slice, slice]:
+    """The box with a row and a column more on each side, as far as there are any: a border within voxels lies between those of an
+    organ and their neighbours outside."""
+    slices, rows, columns = box
+    return slices, slice(max(0, rows.start - 1), rows.stop + 1), slice(max(0, columns.start - 1), columns.stop + 1)
+
+
 def bounding_box(array: NDArray[np.bool_]) -> tuple[slice, slice, slice] | None:
     """Slices of the smallest box that holds every voxel set in (slices, rows, columns); None if there is none."""
     sides = []

@@ -94,7 +94,7 @@ def append(
     expected = replace(expected_of(planned, grid, export), beside=beside)
     save(dataset, target, grid, expected, overwrite=export.overwrite, known={defect.words for defect in before.defects})
     path = target if isinstance(target, Path) else None
-    return WrittenRtstruct(path, str(dataset.SOPInstanceUID), planned.left_out, planned.findings)
+    return WrittenRtstruct(path, str(dataset.SOPInstanceUID), planned.left_out, planned.findings, expected.structures)
 
 
 def _loaded(source: Source) -> tuple[FileDataset, RtstructFile]:

@@ -36,12 +36,14 @@ Target = Path | BinaryIO
 
 @dataclass(frozen=True)
 class WrittenRtstruct:
-    """What was written where (None: into a file object); left_out are the organs without a voxel, each with a finding."""
+    """What was written where (None: into a file object); left_out are the organs without a voxel, each with a finding;
+    meant: what a reader finds in it, by the names of its ROIs."""
 
     path: Path | None
     sop_instance_uid: str
     left_out: tuple[str, ...]
     findings: tuple[Finding, ...]
+    meant: StructureSet
 
 
 def write_rtstruct(
@@ -68,9 +70,10 @@ def write_rtstruct(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # pydicom's remarks on the CT's spelling: told when it was read
         dataset = _dataset(planned, grid, export, stamp or Stamp.now())
-    save(dataset, target, grid, expected_of(planned, grid, export), overwrite=export.overwrite)
+    expected = expected_of(planned, grid, export)
+    save(dataset, target, grid, expected, overwrite=export.overwrite)
     path = target if isinstance(target, Path) else None
-    return WrittenRtstruct(path, str(dataset.SOPInstanceUID), planned.left_out, planned.findings)
+    return WrittenRtstruct(path, str(dataset.SOPInstanceUID), planned.left_out, planned.findings, expected.structures)
 
 
 def target_name(target: Target) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rtseg.core import AXIAL, EMPTY, Geometry, GeometryError, Mask, Structure, StructureSet, Volume, bounding_box
+from rtseg.core import AXIAL, EMPTY, Geometry, GeometryError, Mask, Structure, StructureSet, Volume, bounding_box, with_rim
 from rtseg.imaging.body import body_mask, foreign_mask, grown
 from rtseg.imaging.continuity import Stretch
 from rtseg.imaging.resample import reach, resample
@@ -189,6 +189,7 @@ def _structure(crop: Crop | None) -> Structure:
     box = bounding_box(probability > 0.5)
     if box is None:
         return EMPTY
+    box = with_rim(box)
     tight = np.ascontiguousarray(probability[box])
     a, b, c = (first + side.start for first, side in zip(start, box, strict=True))
     return Structure(tight > 0.5, (a, b, c), tight)

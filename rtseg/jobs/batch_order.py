@@ -6,10 +6,12 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rtseg.jobs.batch_cases import BatchCase
 from rtseg.jobs.contour_order import ContourOrder
 from rtseg.jobs.contour_report import PAGE
+from rtseg.jobs.writing import PLAINLY, Writing
 
 STRUCTURE_SET = "RS.dcm"
 MASKS = "masks"
@@ -26,6 +28,7 @@ class BatchOrder:
     workers  processes on this computer, None for one per four cores; not with ``scheduler``
     threads  of the network in each worker; None for cores / workers, or what a worker of ``scheduler`` was started with
     scheduler: address of a Dask scheduler whose workers do the work, None for this computer
+    writing  names and fineness of the contours; nothing is appended in a batch
     retry_failed: try those again, too, whose CT was refused before and is the same still
     """
 
@@ -40,6 +43,7 @@ class BatchOrder:
     threads: int | None = None
     scheduler: str | None = None
     retry_failed: bool = False
+    writing: Writing = PLAINLY
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,9 @@ class Errand:
 
     @classmethod
     def of(cls, case: BatchCase, order: BatchOrder, model: str, model_sha256: str) -> Errand:
-        made_of = [case.fingerprint(), model_sha256, order.organs, order.body, order.allow_gaps]
+        made_of: list[Any] = [case.fingerprint(), model_sha256, order.organs, order.body, order.allow_gaps]
+        if order.writing != PLAINLY:
+            made_of.append(order.writing.key)
         key = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
         return cls(case, order.output / case.place, model, model_sha256, order, key)
 
@@ -77,6 +83,7 @@ class Errand:
             overwrite=True,
             allow_gaps=options.allow_gaps,
             files=None if case.is_nifti else case.files,
+            writing=PLAINLY if case.is_nifti else options.writing,
         )
 
     @property

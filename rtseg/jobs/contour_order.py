@@ -10,6 +10,7 @@ from rtseg import __version__
 from rtseg.core import Confidence, Finding, StructureSet
 from rtseg.dicom import PlanningCT
 from rtseg.jobs.nifti_ct import is_nifti
+from rtseg.jobs.writing import PLAINLY, Writing
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class ContourOrder:
     organs   those wanted, None for all that the model knows; body: the outline of the body too
     report   folder for the HTML page, None for none
     allow_gaps: go on over a hole in the CT larger than twice the neighbouring spacing
+    writing  names, fineness and place of the contours; nothing of it goes with a NIfTI CT
     files    the CT's own files, where they are known already: nothing else of the folder is looked at. None for all below it
     """
 
@@ -33,6 +35,7 @@ class ContourOrder:
     overwrite: bool = False
     allow_gaps: bool = False
     files: tuple[Path, ...] | None = None
+    writing: Writing = PLAINLY
 
     @property
     def is_nifti(self) -> bool:

@@ -4,24 +4,32 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rtseg.core import Finding, OutputError, StructureSet
+from rtseg.core import ConfigError, Finding, OutputError, StructureSet
 from rtseg.core.anatomy import organ
 from rtseg.data import write_nifti
-from rtseg.dicom import Export, Maker, PlanningCT, foreign_check, write_rtstruct
+from rtseg.dicom import Maker, PlanningCT, append, foreign_check, write_rtstruct
 from rtseg.dicom.atomic import folder_must_be_free, must_be_free, whole_folder
 from rtseg.jobs.contour_order import ContourOrder
 from rtseg.jobs.contour_report import PAGE, page_must_be_free
+from rtseg.jobs.writing import PLAINLY
 
 MASK = ".nii.gz"
 
 
 def outputs_must_be_free(order: ContourOrder) -> None:
-    """Say at once, not after the work, that an output cannot be written. Raises OutputError naming the remedy."""
+    """Say at once, not after the work, that an output cannot be written.
+
+    Raises OutputError naming the remedy, ConfigError for options that a NIfTI CT has no use for.
+    """
     if not order.is_nifti:
         must_be_free(order.output, overwrite=order.overwrite)
     elif order.output.suffix:
         raise OutputError(f"{order.output}: a NIfTI CT has no DICOM identity, masks come out: give --output a folder")
     else:
+        if order.writing != PLAINLY:
+            raise ConfigError(
+                f"{order.source}: masks come out of a NIfTI CT; names, appending and fineness are for structure sets"
+            )
         folder_must_be_free(order.output, overwrite=order.overwrite)
         _must_hold_only_ours(order.output)
     if order.report is not None:
@@ -42,8 +50,17 @@ def write_organs(
         return None, ()
     if order.output.resolve() in {image.path.resolve() for image in ct.identity.slices}:
         raise OutputError(f"{order.output} is a slice of the CT: name another file for the structure set")
-    written = write_rtstruct(organs, ct, order.output, Export(maker, overwrite=order.overwrite))
-    return written.sop_instance_uid, (*written.findings, *foreign_check(order.output, ct.identity, organs))
+    writing, export = order.writing, order.writing.export(maker, overwrite=order.overwrite)
+    if writing.append_to is None:
+        written = write_rtstruct(organs, ct, order.output, export)
+    else:
+        written = append(organs, ct, writing.append_to, order.output, export, writing.clash)
+    if writing.subvoxel or writing.simplify_mm:
+        words = "rt-utils was not asked: it rounds points to pixels, and contours were to run within them"
+        foreign: tuple[Finding, ...] = (Finding("foreign_reader_not_applicable", words),)
+    else:
+        foreign = foreign_check(order.output, ct.identity, written.meant)
+    return written.sop_instance_uid, (*written.findings, *foreign)
 
 
 def _must_hold_only_ours(folder: Path) -> None:

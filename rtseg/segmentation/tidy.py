@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rtseg.core import EMPTY, Structure, StructureSet, bounding_box
+from rtseg.core import EMPTY, Structure, StructureSet, bounding_box, with_rim
 
 TOUCHING = np.ones((3, 3, 3), dtype=bool)
 """Voxels that share a corner belong together: a thin organ steps sideways from slice to slice."""
@@ -84,6 +84,7 @@ def _with_mask(organ: Structure, mask: NDArray[np.bool_]) -> Structure:
     box = bounding_box(mask)
     if box is None:
         return EMPTY
+    box = with_rim(box)
     offset = tuple(o + s.start for o, s in zip(organ.offset, box, strict=True))
     mask = np.ascontiguousarray(mask[box])
     probability = organ.probability

@@ -19,10 +19,11 @@ from pydicom import dcmread
 
 from rtseg.core import ConfigError, Geometry, GeometryError, InputError, OutputError, Volume
 from rtseg.data import read_nifti, write_nifti
-from rtseg.dicom import PlanningCT, read_planning_ct, read_rtstruct
+from rtseg.dicom import PlanningCT, WrittenRoi, read_ct_grid, read_planning_ct, read_rtstruct
 from rtseg.jobs.contour import contour, contour_series
 from rtseg.jobs.contour_order import ContourOrder, ContourResult
 from rtseg.jobs.stopwatch import Stopwatch
+from rtseg.jobs.writing import Writing
 from rtseg.metrics import dsc
 from rtseg.segmentation.confidence import Calibration
 from rtseg.systems import Bundle
@@ -369,3 +370,40 @@ def test_a_nifti_ct_wants_a_folder(ball_model: Bundle, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is not there"):
         run(ContourOrder(tmp_path / "other.nii.gz", tmp_path / "masks"), ball_model)
     assert held(tmp_path) == ["p07.nii.gz"]
+
+
+def test_a_clinics_names_and_fineness_reach_the_file(tmp_path: Path, ball_model: Bundle) -> None:
+    writing = Writing(subvoxel=True, names={"Parotid_L": WrittenRoi("Parotis li", (1, 2, 3), "AVOIDANCE")})
+    order = ContourOrder(ball_ct(tmp_path / "ct", axial_geometry()), tmp_path / "rs.dcm", writing=writing)
+    result = contour_series(order, ball_model, Stopwatch())
+    kinds = {finding.kind for finding in result.findings}
+    assert {"not_in_names", "foreign_reader_not_applicable"} <= kinds
+    assert "contour_not_subvoxel" not in kinds
+    read = read_rtstruct(tmp_path / "rs.dcm", result.ct)
+    assert [(roi.name, roi.colour, roi.interpreted_type) for roi in read.rois] == [("Parotis li", (1, 2, 3), "AVOIDANCE")]
+    assert np.array_equal(read.structures.mask("Parotis li").array, result.structures.mask("Parotid_L").array)
+
+
+def test_organs_are_appended_to_a_structure_set(tmp_path: Path, ball_model: Bundle) -> None:
+    ct = ball_ct(tmp_path / "ct", axial_geometry())
+    first = ContourOrder(ct, tmp_path / "old.dcm", organs=("Parotid_L",))
+    contour_series(first, ball_model, Stopwatch())
+    order = replace(first, output=tmp_path / "new.dcm", organs=None, writing=Writing(append_to=tmp_path / "old.dcm"))
+    with pytest.raises(InputError, match="Parotid_L: there already"):
+        contour_series(order, ball_model, Stopwatch())
+    assert not (tmp_path / "new.dcm").exists()
+    contour_series(replace(order, organs=("Parotid_R",)), ball_model, Stopwatch())
+    assert list(read_rtstruct(tmp_path / "new.dcm", read_ct_grid(ct)).structures) == ["Parotid_L", "Parotid_R"]
+
+
+def test_a_nifti_ct_has_no_use_for_names(tmp_path: Path, ball_model: Bundle) -> None:
+    ct = tmp_path / "ct.nii.gz"
+    ct.touch()
+    order = ContourOrder(ct, tmp_path / "masks", writing=Writing(simplify_mm=0.5))
+    with pytest.raises(ConfigError, match="masks come out of a NIfTI CT"):
+        contour_series(order, ball_model, Stopwatch())
+
+
+def test_measures_below_zero_are_refused() -> None:
+    with pytest.raises(ConfigError, match="simplify_mm is 0 or more, got -1"):
+        Writing(simplify_mm=-1)
