@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from pydicom import FileDataset
 
@@ -10,6 +11,7 @@ from rtseg.core import Finding, StructureSet
 from rtseg.dicom.data_set import Source
 from rtseg.dicom.planning_ct import CtGrid
 from rtseg.dicom.rtstruct_file import RtstructFile
+from rtseg.dicom.rtstruct_reader import RtstructContents, contents_of
 
 CHECKS = {
     "verify_file": (1, "file and file meta information"),
@@ -62,6 +64,11 @@ class Look:
     ct: CtGrid
     expected: Expected | None
     is_ours: bool
+
+    @cached_property
+    def contents(self) -> RtstructContents:
+        """What our reader finds. Raises InputError if it can read nothing."""
+        return contents_of(self.file, self.ct, self.called)
 
     def is_judged(self, name: str) -> bool:
         """Whether an ROI is looked at: those that were there before are another maker's business."""

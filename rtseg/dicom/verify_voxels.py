@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from rtseg.core import Finding, Geometry, InputError, Structure, StructureSet
 from rtseg.core.anatomy import organ
-from rtseg.dicom.rtstruct_reader import contents_of
 from rtseg.dicom.verify_terms import Expected, Look, Noticed
 
 SPARSE_PART = 0.02
@@ -50,7 +49,7 @@ def voxel_defects(look: Look) -> Iterator[Noticed]:
     """Check 9: the masks come back as they were meant, all of them and no others; without a word on what was meant, they can be
     read."""
     try:
-        contents = contents_of(look.file, look.ct, look.called)
+        contents = look.contents
     except InputError as error:
         yield Noticed("verify_masks", str(error))
         return
@@ -112,7 +111,7 @@ def _unexplained(meant: NDArray[np.bool_], read: NDArray[np.bool_], grid: Geomet
 def plausibility(look: Look) -> Iterator[Noticed]:
     """Check 10: left and right on their sides, organs within the body, volumes that adults have. Warnings all."""
     try:
-        contents = contents_of(look.file, look.ct, look.called)
+        contents = look.contents
     except InputError:
         return
     structures = contents.structures
