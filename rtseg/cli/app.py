@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from rtseg import __version__
-from rtseg.cli import batch, bundle, check, contour, data, demo, models, train, verify
+from rtseg.cli import batch, bundle, check, contour, convert, data, demo, models, train, verify
 from rtseg.core import RtsegError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app.command("check")(check.check)
 app.command("contour")(contour.contour)
 app.command("batch")(batch.batch)
 app.command("verify")(verify.verify)
+app.command("convert")(convert.convert)
 app.command("models")(models.models)
 app.add_typer(data.app, name="data")
 app.add_typer(train.app, name="train")

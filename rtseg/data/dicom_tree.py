@@ -88,7 +88,7 @@ def plan_cases(tree: DicomTree, mr_words: str = "") -> tuple[list[Planned], list
     owned: dict[str, list[StructureSetFile]] = defaultdict(list)
     left_out = []
     for one in tree.structure_sets:
-        ct = _ct_of(one, tree)
+        ct = ct_of(one, tree)
         if isinstance(ct, str):
             left_out.append(f"structure set {one.path.name} ({one.label or 'no label'}): {ct}")
         else:
@@ -121,7 +121,7 @@ def _series(groups: dict[str, list[SliceHeader]]) -> tuple[SeriesFound, ...]:
     return tuple(SeriesFound(uid, group[0].text("Modality"), tuple(group), None) for uid, group in groups.items())
 
 
-def _ct_of(one: StructureSetFile, tree: DicomTree) -> SeriesFound | str:
+def ct_of(one: StructureSetFile, tree: DicomTree) -> SeriesFound | str:
     """The CT series it was drawn on, or why there is none."""
     named = [ct for ct in tree.ct if ct.uid in one.series]
     if len(named) == 1:

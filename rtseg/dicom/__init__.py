@@ -2,7 +2,7 @@
 
 from rtseg.dicom.append import Clash, append
 from rtseg.dicom.ct_writer import Patient, write_ct_series
-from rtseg.dicom.export import Export, Maker, WrittenRoi
+from rtseg.dicom.export import Conversion, Export, Maker, WrittenRoi
 from rtseg.dicom.foreign import foreign_check
 from rtseg.dicom.planning_ct import CtGrid, PlanningCT, SeriesIdentity, SliceIdentity
 from rtseg.dicom.rtstruct_reader import Roi, RtstructContents, read_rtstruct
@@ -12,6 +12,7 @@ from rtseg.dicom.verify import Expected, Verification, verify
 
 __all__ = [
     "Clash",
+    "Conversion",
     "CtGrid",
     "Expected",
     "Export",

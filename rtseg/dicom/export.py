@@ -47,6 +47,20 @@ class Maker:
 
 
 @dataclass(frozen=True)
+class Conversion:
+    """Where contours come from that nobody knows the maker of: masks of another form, named in each ROI.
+
+    Raises ConfigError for what ROI Generation Description (VR LO) cannot hold.
+    """
+
+    words: str = "converted from masks, maker unknown"
+
+    def __post_init__(self) -> None:
+        if not is_lawful(self.words) or len(self.words) > 64:
+            raise ConfigError(f"a conversion is told in 1 to 64 printable characters, no backslash; got {self.words!r}")
+
+
+@dataclass(frozen=True)
 class WrittenRoi:
     """What a clinic calls an organ: the ROI's name, its colour (red, green, blue, 0-255) and RT ROI Interpreted Type.
 
@@ -73,7 +87,7 @@ NAME_RULE = f"1 to {NAME_CHARACTERS} printable characters, no backslash, no blan
 class Export:
     """How a structure set is written.
 
-    maker           the model that contoured, named in each ROI
+    maker           the model that contoured, named in each ROI; or a conversion, where that is not known
     label           Structure Set Label, 1-16 characters; None gives ``RTSEG`` and month, day, hour, minute
     overwrite       whether a file that is there already is replaced
     subvoxel        contours where an organ's probability is one half, in place of halfway between its voxels
@@ -85,7 +99,7 @@ class Export:
     Raises ConfigError for a label that a planning system would refuse, or a measure below 0.
     """
 
-    maker: Maker
+    maker: Maker | Conversion
     label: str | None = None
     overwrite: bool = False
     subvoxel: bool = False

@@ -18,7 +18,7 @@ from rtseg.core import Geometry
 from rtseg.core.anatomy import Code, organ
 from rtseg.dicom.decimal_text import decimal_text
 from rtseg.dicom.drawing import Drawing
-from rtseg.dicom.export import Maker
+from rtseg.dicom.export import Conversion, Maker
 from rtseg.dicom.planning_ct import CtGrid, SeriesIdentity, SliceIdentity
 
 Colour = tuple[int, int, int]
@@ -69,21 +69,27 @@ class RoiPlan:
     drawing: Drawing
 
 
-def roi_item(roi: RoiPlan, frame_of_reference_uid: str, maker: Maker, when: datetime) -> Dataset:
-    """The item of Structure Set ROI Sequence: number, name, and what made it."""
-    algorithm = Dataset()
-    algorithm.AlgorithmFamilyCodeSequence = Sequence([code_item(ARTIFICIAL_INTELLIGENCE)])
-    algorithm.AlgorithmName = maker.model
-    algorithm.AlgorithmVersion = maker.version
+def roi_item(roi: RoiPlan, frame_of_reference_uid: str, maker: Maker | Conversion, when: datetime) -> Dataset:
+    """The item of Structure Set ROI Sequence: number, name, and what made it; nothing where that is not known (type 2)."""
     item = Dataset()
     item.ROINumber = roi.number
     item.ReferencedFrameOfReferenceUID = frame_of_reference_uid
     item.ROIName = roi.name
     item.ROIDescription = roi.key
-    item.ROIGenerationAlgorithm = "AUTOMATIC"
     item.ROIGenerationDescription = maker.words
     item.ROIDateTime = when.strftime("%Y%m%d%H%M%S")
-    item.ROIDerivationAlgorithmIdentificationSequence = Sequence([algorithm])
+    item.ROIGenerationAlgorithm = "AUTOMATIC" if isinstance(maker, Maker) else None
+    if isinstance(maker, Maker):
+        item.ROIDerivationAlgorithmIdentificationSequence = Sequence([algorithm_item(maker)])
+    return item
+
+
+def algorithm_item(maker: Maker) -> Dataset:
+    """The item of an algorithm identification sequence (PS3.3 10.16)."""
+    item = Dataset()
+    item.AlgorithmFamilyCodeSequence = Sequence([code_item(ARTIFICIAL_INTELLIGENCE)])
+    item.AlgorithmName = maker.model
+    item.AlgorithmVersion = maker.version
     return item
 
 

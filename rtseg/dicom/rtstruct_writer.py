@@ -20,7 +20,7 @@ from rtseg.core import Finding, GeometryError, OutputError, StructureSet
 from rtseg.dicom.atomic import must_be_free, whole_file
 from rtseg.dicom.copied_identity import add_identity
 from rtseg.dicom.ct_writer import IMPLEMENTATION_UID
-from rtseg.dicom.export import Export
+from rtseg.dicom.export import Export, Maker
 from rtseg.dicom.planning_ct import CtGrid, PlanningCT, grid_of
 from rtseg.dicom.rtstruct_items import referenced_frame
 from rtseg.dicom.rtstruct_rois import PlannedRois, plan_rois, roi_items
@@ -167,10 +167,12 @@ def _add_series(dataset: Dataset, number_of_ct: str, uid: UID, stamp: Stamp) -> 
 def _add_structure_set(dataset: Dataset, export: Export, when: datetime) -> None:
     """Structure Set and Approval."""
     maker = export.maker
+    is_model = isinstance(maker, Maker)
+    made = f"by {maker.model} {maker.version} (sha256:{maker.sha256})" if isinstance(maker, Maker) else maker.words
     dataset.StructureSetLabel = export.label or f"RTSEG{when:%m%d%H%M}"
-    dataset.StructureSetName = "rtseg auto contours"
+    dataset.StructureSetName = "rtseg auto contours" if is_model else "rtseg converted contours"
     dataset.StructureSetDescription = (
-        f"Contours by {maker.model} {maker.version} (sha256:{maker.sha256}), rtseg {rtseg.__version__}."
+        f"Contours {made}, rtseg {rtseg.__version__}."
         " For research use; not a medical device. Every contour needs a human's review before use."
     )
     dataset.InstanceNumber = "1"

@@ -7,7 +7,7 @@ from pathlib import Path
 from rtseg.core import Volume
 from rtseg.core.printable import printable
 from rtseg.dicom.ct_findings import header_findings, voxel_findings
-from rtseg.dicom.find_series import FolderScan, choose_series, left_out_findings, scan_folder
+from rtseg.dicom.find_series import FolderScan, SeriesFound, choose_series, left_out_findings, scan_folder
 from rtseg.dicom.identity import must_agree, series_identity
 from rtseg.dicom.pixels import read_hu
 from rtseg.dicom.planning_ct import CtGrid, PlanningCT
@@ -32,9 +32,13 @@ def read_ct_grid(folder: Path, series: str | None = None) -> CtGrid:
 
     Same choice and refusals as ``read_planning_ct``, save those about pixels.
     """
-    chosen = choose_series(scan_folder(folder), series)
-    must_agree(chosen.headers)
-    stack = stack_slices(chosen.headers)
+    return series_grid(choose_series(scan_folder(folder), series))
+
+
+def series_grid(found: SeriesFound) -> CtGrid:
+    """As ``read_ct_grid``, for a series that has been found already."""
+    must_agree(found.headers)
+    stack = stack_slices(found.headers)
     return CtGrid(stack.geometry, series_identity(stack.headers)[0])
 
 

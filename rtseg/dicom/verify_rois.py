@@ -83,9 +83,11 @@ def _maker(look: Look, item: Dataset, name: str) -> Iterator[Noticed]:
         yield Noticed("verify_rois", f"{name}: ROI Generation Algorithm is {algorithm!r}, none of the standard's", name)
     if not look.is_ours and look.expected is None:
         return
+    described = bool(plain_text(item, "ROIGenerationDescription"))
     if not algorithm:
-        yield Noticed("verify_rois", f"{name} does not say how it was generated", name)
-    if not plain_text(item, "ROIGenerationDescription"):
+        words = f"{name} does not say whether a human or a program drew it"
+        yield Noticed("verify_rois", words, name, is_defect=not described)
+    if not described:
         yield Noticed("verify_rois", f"{name} does not say by what it was generated", name)
     if algorithm == "AUTOMATIC" and not items(item, "ROIDerivationAlgorithmIdentificationSequence"):
         yield Noticed("verify_rois", f"{name} does not identify the algorithm that made it", name)

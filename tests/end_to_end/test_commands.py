@@ -32,6 +32,7 @@ COMMANDS = [
     ("contour",),
     ("batch",),
     ("verify",),
+    ("convert",),
     ("models",),
     ("data", "dicom"),
     ("data", "nifti"),
