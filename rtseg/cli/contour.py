@@ -39,6 +39,7 @@ def contour(
         Literal["refuse", "replace", "suffix"], typer.Option(help="With --append, where an ROI of the name is there already.")
     ] = "refuse",
     allow_approved: Annotated[bool, typer.Option("--allow-approved", help="Append to an approved structure set, too.")] = False,
+    seg: Annotated[Path | None, typer.Option(metavar="FILE", help="The organs as a DICOM Segmentation too.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 if there are findings.")] = False,
     threads: Annotated[
         int | None,
@@ -56,7 +57,7 @@ def contour(
     wanted = None if organs is None else tuple(name.strip() for name in organs.split(",") if name.strip())
     try:
         writing = options.writing(names, subvoxel, simplify_mm, min_area_mm2)
-        writing = replace(writing, append_to=append, clash=Clash(clash), allow_approved=allow_approved)
+        writing = replace(writing, append_to=append, clash=Clash(clash), allow_approved=allow_approved, seg=seg)
         order = ContourOrder(source, output, wanted, body, report, series, overwrite, allow_gaps, writing=writing)
         result = _contour(order, model, threads)
     except RtsegError as error:

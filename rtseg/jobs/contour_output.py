@@ -7,7 +7,7 @@ from pathlib import Path
 from rtseg.core import ConfigError, Finding, OutputError, StructureSet
 from rtseg.core.anatomy import organ
 from rtseg.data import write_nifti
-from rtseg.dicom import Maker, PlanningCT, append, foreign_check, write_rtstruct
+from rtseg.dicom import Maker, PlanningCT, append, foreign_check, write_rtstruct, write_seg
 from rtseg.dicom.atomic import folder_must_be_free, must_be_free, whole_folder
 from rtseg.jobs.contour_order import ContourOrder
 from rtseg.jobs.contour_report import PAGE, page_must_be_free
@@ -32,6 +32,10 @@ def outputs_must_be_free(order: ContourOrder) -> None:
             )
         folder_must_be_free(order.output, overwrite=order.overwrite)
         _must_hold_only_ours(order.output)
+    if order.writing.seg is not None:
+        must_be_free(order.writing.seg, overwrite=order.overwrite)
+        if order.writing.seg.resolve() == order.output.resolve():
+            raise OutputError(f"{order.output} is named for the structure set and for the segmentation: name two files")
     if order.report is not None:
         page_must_be_free(order.report, overwrite=order.overwrite)
 
@@ -60,7 +64,12 @@ def write_organs(
         foreign: tuple[Finding, ...] = (Finding("foreign_reader_not_applicable", words),)
     else:
         foreign = foreign_check(order.output, ct.identity, written.meant)
-    return written.sop_instance_uid, (*written.findings, *foreign)
+    as_seg: tuple[Finding, ...] = ()
+    if writing.seg is not None:
+        told = {finding.kind for finding in written.findings}
+        about = write_seg(organs, ct, writing.seg, maker, overwrite=order.overwrite).findings
+        as_seg = tuple(finding for finding in about if finding.kind not in told)
+    return written.sop_instance_uid, (*written.findings, *as_seg, *foreign)
 
 
 def _must_hold_only_ours(folder: Path) -> None:

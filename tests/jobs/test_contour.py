@@ -19,7 +19,7 @@ from pydicom import dcmread
 
 from rtseg.core import ConfigError, Geometry, GeometryError, InputError, OutputError, Volume
 from rtseg.data import read_nifti, write_nifti
-from rtseg.dicom import PlanningCT, WrittenRoi, read_ct_grid, read_planning_ct, read_rtstruct
+from rtseg.dicom import PlanningCT, WrittenRoi, read_ct_grid, read_planning_ct, read_rtstruct, read_seg
 from rtseg.jobs.contour import contour, contour_series
 from rtseg.jobs.contour_order import ContourOrder, ContourResult
 from rtseg.jobs.stopwatch import Stopwatch
@@ -407,3 +407,14 @@ def test_a_nifti_ct_has_no_use_for_names(tmp_path: Path, ball_model: Bundle) -> 
 def test_measures_below_zero_are_refused() -> None:
     with pytest.raises(ConfigError, match="simplify_mm is 0 or more, got -1"):
         Writing(simplify_mm=-1)
+
+
+def test_organs_come_out_as_a_segmentation_too(tmp_path: Path, ball_model: Bundle) -> None:
+    ct = ball_ct(tmp_path / "ct", axial_geometry())
+    order = ContourOrder(ct, tmp_path / "rs.dcm", writing=Writing(seg=tmp_path / "seg.dcm"))
+    result = contour_series(order, ball_model, Stopwatch())
+    found = read_seg(tmp_path / "seg.dcm", read_ct_grid(ct))
+    assert all(np.array_equal(found[name], result.structures.mask(name).array) for name in found)
+    assert found
+    with pytest.raises(OutputError, match="name two files"):
+        contour_series(replace(order, overwrite=True, writing=Writing(seg=tmp_path / "rs.dcm")), ball_model, Stopwatch())
