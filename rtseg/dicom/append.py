@@ -74,24 +74,34 @@ def append(
         must_be_free(target, overwrite=export.overwrite)
         if isinstance(source, Path) and target.resolve() == source.resolve():
             raise OutputError(f"{target} is the structure set to append to, which stays as it is: name another file")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # pydicom's remarks on the source's spelling
-        dataset, old = _loaded(source)
-        _must_fit(dataset, old, grid, export, name_of(source))
-        before = verify(source, grid)
-        export, replaced = _settled(structures, old, export, clash)
-        kept = [roi for roi in old.rois if roi.number not in replaced]
-        planned = plan_rois(structures, export, _there(dataset, kept))
-        _remove(dataset, replaced)
-        if not planned.rois:
-            raise OutputError(f"{target_name(target)}: no organ has a voxel, so there is nothing to append")
-        stamp = Stamp.now()
-        _renew(dataset, export, stamp, [text for roi in planned.rois for text in (roi.name, roi.key)])
-        _refer(dataset, grid)
-        for keyword, new in zip(SEQUENCES, roi_items(planned.rois, grid, export, stamp.when), strict=True):
-            setattr(dataset, keyword, Items([*items(dataset, keyword), *new]))
-    beside = frozenset(roi.name for roi in kept)
-    expected = replace(expected_of(planned, grid, export), beside=beside)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # remarks of pydicom on the source's spelling, and of its codecs
+            return _appended(structures, grid, source, target, export, clash)
+    except PARSE_ERRORS as error:
+        raise InputError(
+            f"{name_of(source)} does not keep to its encoding ({type(error).__name__}): it cannot be added to. Export it again"
+        ) from error
+
+
+def _appended(
+    structures: StructureSet, grid: CtGrid, source: Source, target: Target, export: Export, clash: Clash
+) -> WrittenRtstruct:
+    dataset, old = _loaded(source)
+    _must_fit(dataset, old, grid, export, name_of(source))
+    before = verify(source, grid)
+    export, replaced = _settled(structures, old, export, clash)
+    kept = [roi for roi in old.rois if roi.number not in replaced]
+    planned = plan_rois(structures, export, _there(dataset, kept))
+    if not planned.rois:
+        raise OutputError(f"{target_name(target)}: no organ has a voxel, so there is nothing to append")
+    _remove(dataset, replaced)
+    stamp = Stamp.now()
+    _renew(dataset, export, stamp, [text for roi in planned.rois for text in (roi.name, roi.key)])
+    _refer(dataset, grid)
+    for keyword, new in zip(SEQUENCES, roi_items(planned.rois, grid, export, stamp.when), strict=True):
+        setattr(dataset, keyword, Items([*items(dataset, keyword), *new]))
+    expected = replace(expected_of(planned, grid, export), beside=frozenset(roi.name for roi in kept))
     save(dataset, target, grid, expected, overwrite=export.overwrite, known={defect.words for defect in before.defects})
     path = target if isinstance(target, Path) else None
     return WrittenRtstruct(path, str(dataset.SOPInstanceUID), planned.left_out, planned.findings, expected.structures)

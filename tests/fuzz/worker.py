@@ -7,6 +7,7 @@ with a traceback; one that wants too much memory or raises anything but an Rtseg
 from __future__ import annotations
 
 import faulthandler
+import io
 import json
 import re
 import resource
@@ -24,7 +25,7 @@ from pydicom import dcmread
 from pydicom.uid import ExplicitVRLittleEndian
 
 from rtseg.core import RtsegError, Structure, StructureSet
-from rtseg.dicom import Export, Maker, PlanningCT, read_planning_ct, read_rtstruct, write_rtstruct
+from rtseg.dicom import Clash, Export, Maker, PlanningCT, append, read_planning_ct, read_rtstruct, verify, write_rtstruct
 from rtseg.jobs.check import check_ct
 
 SECONDS, BYTES, HANGS_S = 10, 2 * 10**9, 100
@@ -111,12 +112,24 @@ class StructureSetReader:
         return made
 
     def verdict(self, folder: Path) -> str:
-        assert self.ct.identity is not None
+        """What reading says; verifying and appending may say anything in words, and nothing else."""
+        file = folder / "rs.dcm"
+        words = []
         try:
-            read = read_rtstruct(folder / "rs.dcm", self.ct)
+            found = verify(file, self.ct.grid)
+            words += [finding.words for finding in (*found.defects, *found.warnings)]
+        except RtsegError as error:
+            words.append(str(error))
+        new = StructureSet(self.ct.volume.geometry, {"Larynx": Structure(np.ones((1, 3, 3), dtype=bool), (1, 4, 4))})
+        try:
+            append(new, self.ct, file, io.BytesIO(), Export(Maker("fuzz", "1", "0" * 64)), Clash.SUFFIX)
+        except RtsegError as error:
+            words.append(str(error))
+        try:
+            read = read_rtstruct(file, self.ct)
         except RtsegError as error:
             return str(error)
-        return f"read: {len(read.structures)} organs, {len(read.findings)} findings"
+        return f"read: {len(read.structures)} organs, {len(read.findings)} findings; {' '.join(words)}"
 
 
 def structure_set_reader() -> StructureSetReader:
