@@ -24,7 +24,7 @@ HOME = Path(os.environ.get("RTSEG_PEERS", Path(tempfile.gettempdir()) / "rtseg-p
 SCRIPTS = Path(__file__).parent / "peers"
 
 NEEDS = {
-    "plastimatch": ("plastimatch==1.10.0",),
+    "plastimatch": ("plastimatch==1.10.0", "numpy"),
     "dcmrtstruct2nii": ("dcmrtstruct2nii==5", "pydicom<3"),
     "dicomrttool": ("DicomRTTool==6.2.0",),
 }
