@@ -256,13 +256,13 @@ def section(scores: dict[str, Score], soft_rms: float, verified: float | None) -
     lines += [f"| {what} | " + " | ".join(cell(score) for score in scores.values()) + " |" for what, cell in rows]
     lines += [
         "",
-        f"From probabilities, within voxels (`--subvoxel`), the RMS distance from the spheres is {soft_rms:.4f} mm. rtseg verifies",
-        f"every file before it takes its name: {shown(verified, '.1f')} s more for the large case, which the others do not do and which",
-        "is not counted above. Seconds: the best of three runs of rtseg and rt-utils, one of the others.",
+        f"From probabilities, within voxels (`--subvoxel`), the RMS distance from the spheres is {soft_rms:.4f} mm. Every file",
+        f"of rtseg is verified before it takes its name: {shown(verified, '.1f')} s more for the large case, not done by the others,",
+        "not counted above. Seconds: the best of three runs of rtseg and rt-utils, one of the others.",
         "",
         f"![Contours of a mask by rt-utils and by rtseg]({PICTURE.name})",
         "",
-        "The same mask by rt-utils (left) and rtseg (right): dots are pixel centres of the mask, lines the contours in the files.",
+        "The same mask by rt-utils (left) and rtseg (right): dots are the mask's pixel centres, lines the contours in the files.",
     ]
     return "\n".join(lines)
 

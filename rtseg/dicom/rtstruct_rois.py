@@ -10,7 +10,7 @@ from pydicom import Dataset
 
 from rtseg.core import ConfigError, Finding, OutputError, StructureSet
 from rtseg.dicom.drawing import draw
-from rtseg.dicom.export import NAME_CHARACTERS, NAME_RULE, Export, is_lawful
+from rtseg.dicom.export import NAME_CHARACTERS, NAME_RULE, Export, Maker, is_lawful
 from rtseg.dicom.planning_ct import CtGrid
 from rtseg.dicom.rtstruct_items import (
     Colour,
@@ -65,7 +65,7 @@ def plan_rois(structures: StructureSet, export: Export, there: There = There()) 
         if others:
             words = f"{', '.join(others)}: not in the table of names, so not written"
             findings.append(Finding("not_in_names", words, value=float(len(others))))
-    findings += names_must_be_lawful(asked.values())
+    findings += names_must_be_lawful(asked.values(), are_ours=isinstance(export.maker, Maker))
     drawings = {}
     for key, name in asked.items():
         drawing = draw(name, structures[key], structures.geometry, export, is_external=_type(key, export) == EXTERNAL)
@@ -92,8 +92,12 @@ def roi_items(
     return named, [contour_item(roi, ct) for roi in rois], [observation_item(roi) for roi in rois]
 
 
-def names_must_be_lawful(names: Iterable[str]) -> list[Finding]:
-    """Findings about names that are long; raises OutputError for names that no file can hold."""
+def names_must_be_lawful(names: Iterable[str], *, are_ours: bool) -> list[Finding]:
+    """Findings about names that are long; raises OutputError for names that no file can hold, or that differ in case at most.
+
+    are_ours: whether we, or the clinic's table, chose them. Then two that older planning systems would cut to the same are refused;
+    of names that came with converted masks that is told.
+    """
     findings = []
     folded: dict[str, str] = {}
     short: dict[str, str] = {}
@@ -110,6 +114,11 @@ def names_must_be_lawful(names: Iterable[str]) -> list[Finding]:
             words = f"{name} has more than {SHORT_NAME_CHARACTERS} characters: older planning systems cut it"
             findings.append(Finding("name_long", words, name, float(len(name)), float(SHORT_NAME_CHARACTERS)))
         if (other := short.setdefault(start, name)) != name:
+            if are_ours:
+                raise OutputError(
+                    f"{other!r} and {name!r} begin with the same {SHORT_NAME_CHARACTERS} characters: older planning systems would "
+                    "cut them to one name. Give them others, in a table of names"
+                )
             words = f"{name} and {other} begin with the same {SHORT_NAME_CHARACTERS} characters"
             findings.append(Finding("name_start_shared", words, name))
     return findings

@@ -47,7 +47,7 @@ def write_seg(
         raise GeometryError("the organs are not on the grid of the CT: restore them first")
     if isinstance(target, Path):
         must_be_free(target, overwrite=overwrite)
-    findings = names_must_be_lawful(structures)
+    findings = names_must_be_lawful(structures, are_ours=False)
     left_out = tuple(name for name in structures if structures[name].is_empty)
     findings += [Finding("structure_empty", f"{name}: no voxel; left out of the segmentation", name, 0.0) for name in left_out]
     kept = structures.subset([name for name in structures if name not in left_out])

@@ -19,7 +19,7 @@ from rtstruct_cases import GEOMETRIES, MAKER, case
 import rtseg.dicom
 from rtseg.core import ConfigError, GeometryError, InputError, OutputError, Structure, StructureSet
 from rtseg.dicom import read_planning_ct
-from rtseg.dicom.export import Export, Maker
+from rtseg.dicom.export import Conversion, Export, Maker
 from rtseg.dicom.rtstruct_items import distinct_colours
 from rtseg.dicom.rtstruct_reader import read_rtstruct
 from rtseg.dicom.rtstruct_writer import write_rtstruct
@@ -201,8 +201,18 @@ def test_names_that_differ_in_case_only_are_refused(plain, tmp_path):
 def test_long_names_are_written_and_told(plain, tmp_path):
     mask = plain.organs.mask("Brainstem").array
     organs = organs_like(plain, Musc_Constrict_Superior=mask, Musc_Constrict_S_inferior=mask)
-    findings = write_rtstruct(organs, plain.ct, tmp_path / "rs.dcm", Export(MAKER)).findings
+    findings = write_rtstruct(organs.subset(["Musc_Constrict_Superior"]), plain.ct, tmp_path / "rs.dcm", Export(MAKER)).findings
+    assert [f.kind for f in findings] == ["name_long"]
+    findings = write_rtstruct(organs, plain.ct, tmp_path / "masks.dcm", Export(Conversion())).findings
     assert [f.kind for f in findings] == ["name_long", "name_long", "name_start_shared"]
+
+
+def test_names_that_would_be_cut_to_one_are_refused_with_both(plain, tmp_path):
+    mask = plain.organs.mask("Brainstem").array
+    organs = organs_like(plain, Musc_Constrict_Superior=mask, Musc_Constrict_S_inferior=mask)
+    with pytest.raises(OutputError, match="'Musc_Constrict_Superior' and 'Musc_Constrict_S_inferior' begin with the same 16"):
+        write_rtstruct(organs, plain.ct, tmp_path / "rs.dcm", Export(MAKER))
+    assert not (tmp_path / "rs.dcm").exists()
 
 
 def test_external_is_external_and_there_is_one(plain, tmp_path):
