@@ -95,8 +95,8 @@ def roi_items(
 def names_must_be_lawful(names: Iterable[str], *, are_ours: bool) -> list[Finding]:
     """Findings about names that are long; raises OutputError for names that no file can hold, or that differ in case at most.
 
-    are_ours: whether we, or the clinic's table, chose them. Then two that older planning systems would cut to the same are refused;
-    of names that came with converted masks that is told.
+    are_ours: whether we, or the clinic's table, chose them. Then two that older planning systems would cut to the same are
+    refused; of names that came with converted masks that is told.
     """
     findings = []
     folded: dict[str, str] = {}
@@ -116,8 +116,8 @@ def names_must_be_lawful(names: Iterable[str], *, are_ours: bool) -> list[Findin
         if (other := short.setdefault(start, name)) != name:
             if are_ours:
                 raise OutputError(
-                    f"{other!r} and {name!r} begin with the same {SHORT_NAME_CHARACTERS} characters: older planning systems would "
-                    "cut them to one name. Give them others, in a table of names"
+                    f"{other!r} and {name!r} begin with the same {SHORT_NAME_CHARACTERS} characters: older planning systems "
+                    "would cut them to one name. Give them others, in a table of names"
                 )
             words = f"{name} and {other} begin with the same {SHORT_NAME_CHARACTERS} characters"
             findings.append(Finding("name_start_shared", words, name))

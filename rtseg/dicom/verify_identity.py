@@ -26,6 +26,8 @@ def identity_defects(look: Look) -> Iterator[Noticed]:
             yield Noticed("verify_identity", words, is_defect=keyword in PATIENT or look.is_ours)
     if plain_text(look.dataset, "SeriesInstanceUID") == of_ct.series_instance_uid:
         yield Noticed("verify_identity", "the structure set has the series UID of the CT")
+    if plain_text(look.dataset, "SOPInstanceUID") == plain_text(look.dataset, "SeriesInstanceUID"):
+        yield Noticed("verify_identity", "series and instance have the same UID")
     if plain_text(look.dataset, "SOPInstanceUID") in {image.sop_instance_uid for image in of_ct.slices}:
         yield Noticed("verify_identity", "the structure set has the instance UID of an image of the CT")
     frame = plain_text(look.dataset, "FrameOfReferenceUID")

@@ -132,6 +132,11 @@ def series_of_the_ct(rs):
     rs.SeriesInstanceUID = series.SeriesInstanceUID
 
 
+@spoils("verify_identity", "series and instance have the same UID")
+def instance_of_the_series(rs):
+    rs.SOPInstanceUID = rs.SeriesInstanceUID
+
+
 @spoils("verify_identity", "Parotid_R lies in another frame of reference")
 def roi_of_another_frame(rs):
     rs.StructureSetROISequence[1].ReferencedFrameOfReferenceUID = generate_uid()
