@@ -257,7 +257,7 @@ def section(scores: dict[str, Score], soft_rms: float, verified: float | None) -
     lines += [
         "",
         f"From probabilities, within voxels (`--subvoxel`), the RMS distance from the spheres is {soft_rms:.4f} mm. Every file",
-        f"of rtseg is verified before it takes its name: {shown(verified, '.1f')} s more for the large case, not counted above and",
+        f"of rtseg is verified before it takes its name: {shown(verified, '.1f')} s more for the large case, not counted above,",
         "not done by the others. Seconds: the best of three runs of rtseg and rt-utils, one of the others.",
         "",
         f"![Contours of a mask by rt-utils and by rtseg]({PICTURE.name})",

@@ -415,12 +415,15 @@ def test_a_gap_of_a_peer_is_told(tmp_path):
 
 
 def test_vendors_files_have_the_faults_they_have_and_no_others(test_data):
-    """MIM leaves out OperatorsName; the images it refers to are not those that are stored."""
+    """MIM leaves out OperatorsName and has one UID for two things; the images it refers to are not those that are stored."""
     files = sorted(test_data("sts_ct_mr/dicom").glob("*/RS_CT.dcm"))
     assert files
     for file in files:
         found = verify(file, read_ct_grid(file.parent / "CT"))
-        assert [defect.words for defect in found.defects] == ["OperatorsName of the module RT Series is missing"]
+        assert [defect.words for defect in found.defects] == [
+            "OperatorsName of the module RT Series is missing",
+            "series and instance have the same UID",
+        ]
         assert any("images in the list are not in the CT" in warning.words for warning in found.warnings)
 
 
