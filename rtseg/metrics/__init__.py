@@ -1,7 +1,19 @@
 """How well two contours of one organ agree: each figure has one definition and a stated answer for empty masks."""
 
-from rtseg.metrics.overlap import dsc
+from rtseg.metrics.overlap import centroid_shift_mm, dsc, jaccard, precision, recall
 from rtseg.metrics.reference_range import dsc_in_reference_range, hd95_in_reference_range_mm
-from rtseg.metrics.surface import hd95_mm
+from rtseg.metrics.surface import SurfaceDistances, SurfaceModel, hd95_mm, surface_distances
 
-__all__ = ["dsc", "dsc_in_reference_range", "hd95_in_reference_range_mm", "hd95_mm"]
+__all__ = [
+    "SurfaceDistances",
+    "SurfaceModel",
+    "centroid_shift_mm",
+    "dsc",
+    "dsc_in_reference_range",
+    "hd95_in_reference_range_mm",
+    "hd95_mm",
+    "jaccard",
+    "precision",
+    "recall",
+    "surface_distances",
+]

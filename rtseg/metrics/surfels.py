@@ -57,6 +57,21 @@ def surfels(mask: Mask) -> Surfels:
     return Surfels(_places_mm(mask.geometry, corner), areas[which, codes[i, j, k]])
 
 
+def border_voxels(mask: Mask) -> Surfels:
+    """The voxels of a mask that have a face to the outside (the mask less its 6-connected erosion), each with the weight 1.
+
+    Beyond the edge of the grid there is nothing. None for an empty mask.
+    """
+    from scipy.ndimage import binary_erosion
+
+    box = bounding_box(mask.array)
+    if box is None:
+        return Surfels(np.zeros((0, 3)), np.zeros(0))
+    crop = mask.array[box]
+    border = np.argwhere(crop & ~binary_erosion(crop, border_value=0)) + [side.start for side in box]
+    return Surfels(_places_mm(mask.geometry, border.astype(np.float64)), np.ones(len(border)))
+
+
 def surfel_areas_mm2(spacing_mm: tuple[float, float, float]) -> NDArray[np.float64]:
     """(256,) area of the surface in a neighbourhood by its code, mm2, for voxels of this size (slices, rows, columns)."""
     a, b, c = spacing_mm
