@@ -19,7 +19,7 @@ from rtseg.core.anatomy import Code
 from rtseg.dicom.atomic import must_be_free
 from rtseg.dicom.copied_identity import can_spell, respell
 from rtseg.dicom.data_set import PARSE_ERRORS, Source, name_of, read_data_set, words_of
-from rtseg.dicom.export import Export, WrittenRoi
+from rtseg.dicom.export import PLAINLY, Export, WrittenRoi
 from rtseg.dicom.planning_ct import CtGrid, PlanningCT, grid_of
 from rtseg.dicom.raw_items import decoded_text, items, plain_text, raw_bytes, whole_number
 from rtseg.dicom.rtstruct_file import RoiItems, RtstructFile, rtstruct_of
@@ -56,7 +56,7 @@ def append(
     ct: PlanningCT | CtGrid,
     source: Source,
     target: Target,
-    export: Export,
+    export: Export = PLAINLY,
     clash: Clash = Clash.REFUSE,
 ) -> WrittenRtstruct:
     """Writes a structure set that holds the ROIs of ``source`` and, behind them, the organs as contours of ``ct``.

@@ -19,6 +19,11 @@ INTERPRETED_TYPES = ("ORGAN", "EXTERNAL", "SUPPORT", "MARKER", "CAVITY", "AVOIDA
 not know OAR."""
 
 
+def is_lawful(name: str) -> bool:
+    """Whether text can stand in a DICOM name (VR LO or SH) and come back as it was."""
+    return bool(name) and name == name.strip() and "\\" not in name and name.isprintable()
+
+
 @dataclass(frozen=True)
 class Maker:
     """The model that contoured: its id and version, and the SHA-256 of its bundle (64 hexadecimal digits).
@@ -83,6 +88,9 @@ class WrittenRoi:
 NAME_RULE = f"1 to {NAME_CHARACTERS} printable characters, no backslash, no blank at its ends"
 
 
+UNKNOWN = Conversion()
+
+
 @dataclass(frozen=True)
 class Export:
     """How a structure set is written.
@@ -99,7 +107,7 @@ class Export:
     Raises ConfigError for a label that a planning system would refuse, or a measure below 0.
     """
 
-    maker: Maker | Conversion
+    maker: Maker | Conversion = UNKNOWN
     label: str | None = None
     overwrite: bool = False
     subvoxel: bool = False
@@ -119,6 +127,5 @@ class Export:
                 raise ConfigError(f"{what} is 0 or more, got {value}")
 
 
-def is_lawful(name: str) -> bool:
-    """Whether text can stand in a DICOM name (VR LO or SH) and come back as it was."""
-    return bool(name) and name == name.strip() and "\\" not in name and name.isprintable()
+PLAINLY = Export()
+"""Contours round voxels under the names that they have, of a maker that is not known."""

@@ -20,7 +20,7 @@ from rtseg.core import Finding, GeometryError, OutputError, StructureSet
 from rtseg.dicom.atomic import must_be_free, whole_file
 from rtseg.dicom.copied_identity import add_identity
 from rtseg.dicom.ct_writer import IMPLEMENTATION_UID
-from rtseg.dicom.export import Export, Maker
+from rtseg.dicom.export import PLAINLY, Export, Maker
 from rtseg.dicom.planning_ct import CtGrid, PlanningCT, grid_of
 from rtseg.dicom.rtstruct_items import referenced_frame
 from rtseg.dicom.rtstruct_rois import PlannedRois, plan_rois, roi_items
@@ -47,7 +47,7 @@ class WrittenRtstruct:
 
 
 def write_rtstruct(
-    structures: StructureSet, ct: PlanningCT | CtGrid, target: Target, export: Export, stamp: Stamp | None = None
+    structures: StructureSet, ct: PlanningCT | CtGrid, target: Target, export: Export = PLAINLY, stamp: Stamp | None = None
 ) -> WrittenRtstruct:
     """Writes the organs as contours of ``ct`` (PS3.3 A.19, RT Structure Set IOD), all or nothing.
 

@@ -182,8 +182,12 @@ def test_what_cannot_be_is_refused_when_it_is_asked_for(make, words):
 
 def test_into_memory_and_out_of_it(plain):
     buffer = io.BytesIO()
-    written = write_rtstruct(plain.organs, plain.ct, buffer, Export(MAKER))
+    written = write_rtstruct(plain.organs, plain.ct, buffer)
     assert written.path is None
+    assert (
+        dcmread(io.BytesIO(buffer.getvalue())).StructureSetROISequence[0].ROIGenerationDescription
+        == "converted from masks, maker unknown"
+    )
     read = read_rtstruct(buffer, plain.ct).structures
     assert all(np.array_equal(read.mask(name).array, plain.organs.mask(name).array) for name in plain.organs)
 
