@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from rtseg.contours import trace
 from rtseg.core import Mask, bounding_box
 from rtseg.metrics.overlap import must_share_grid
 
@@ -57,6 +56,8 @@ def _pieces(mask: NDArray[np.bool_], spacing: Points) -> tuple[Points, Points]:
 
 
 def _edges(mask: NDArray[np.bool_]) -> tuple[Points, Points]:
+    from rtseg.contours import trace  # a training knows nothing of contours
+
     loops = trace(mask)
     starts = np.concatenate(loops)
     ends = np.concatenate([np.roll(loop, -1, axis=0) for loop in loops])
