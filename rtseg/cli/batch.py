@@ -10,8 +10,8 @@ import typer
 
 from rtseg.cli import options
 from rtseg.cli.contour import REVIEW
-from rtseg.cli.terminal import Bar, answer, answer_json, exit_strictly, say
-from rtseg.core import Finding, RtsegError
+from rtseg.cli.terminal import Bar, answer, answer_json, errors_as_json, exit_strictly, say
+from rtseg.core import Finding
 
 if TYPE_CHECKING:
     from rtseg.jobs.batch import BatchOrder, BatchResult
@@ -59,16 +59,12 @@ def batch(
     from rtseg.jobs.batch_order import BatchOrder
 
     wanted = None if organs is None else tuple(name.strip() for name in organs.split(",") if name.strip())
-    try:
+    with errors_as_json(as_json):
         writing = options.writing(names, subvoxel, simplify_mm, min_area_mm2)
         order = BatchOrder(
             source, output, model, wanted, body, report, allow_gaps, workers, threads, scheduler, retry_failed, writing
         )
         result = _run(order)
-    except RtsegError as error:
-        if as_json:
-            answer_json({"error": str(error)})
-        raise
     if as_json:
         answer_json(result.as_dict())
     else:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from rtseg.cli import options
-from rtseg.cli.terminal import answer, answer_findings, answer_json, exit_strictly, say, steps, table
-from rtseg.core import Confidence, RtsegError
+from rtseg.cli.terminal import answer, answer_findings, answer_json, errors_as_json, exit_strictly, say, steps, table
+from rtseg.core import Confidence
 
 if TYPE_CHECKING:
     from rtseg.jobs.contour_order import ContourOrder, ContourResult
@@ -55,15 +55,11 @@ def contour(
     from rtseg.jobs.contour_order import ContourOrder
 
     wanted = None if organs is None else tuple(name.strip() for name in organs.split(",") if name.strip())
-    try:
+    with errors_as_json(as_json):
         writing = options.writing(names, subvoxel, simplify_mm, min_area_mm2)
         writing = replace(writing, append_to=append, clash=Clash(clash), allow_approved=allow_approved, seg=seg)
         order = ContourOrder(source, output, wanted, body, report, series, overwrite, allow_gaps, writing=writing)
         result = _contour(order, model, threads)
-    except RtsegError as error:
-        if as_json:
-            answer_json({"error": str(error)})
-        raise
     if as_json:
         answer_json(result.as_dict())
     else:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rtseg.cli.terminal import answer, answer_findings, answer_json, exit_strictly, say, table
-from rtseg.core import RtsegError
+from rtseg.cli.terminal import answer, answer_findings, answer_json, errors_as_json, exit_strictly, say, table
 
 if TYPE_CHECKING:
     from rtseg.jobs.convert import Converted
@@ -34,12 +33,8 @@ def convert(
     from rtseg.jobs.convert import ConvertOrder
     from rtseg.jobs.convert import convert as run
 
-    try:
+    with errors_as_json(as_json):
         rows = run(ConvertOrder(source, output, ct, series, overwrite), say)
-    except RtsegError as error:
-        if as_json:
-            answer_json({"error": str(error)})
-        raise
     if as_json:
         answer_json([row.as_dict() for row in rows])
     else:

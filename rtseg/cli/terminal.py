@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import typer
 
-from rtseg.core import ConfigError, Finding
+from rtseg.core import ConfigError, Finding, RtsegError
 from rtseg.core.printable import printable
 
 FINDINGS = 3
@@ -30,6 +31,17 @@ def answer(line: str = "") -> None:
 def answer_json(content: Any) -> None:
     """The answer for another program."""
     typer.echo(json.dumps(content, indent=1, default=str))
+
+
+@contextmanager
+def errors_as_json(asked: bool) -> Iterator[None]:
+    """Within it an RtsegError is answered as JSON too, where that was asked for; it goes on to the command line's end."""
+    try:
+        yield
+    except RtsegError as error:
+        if asked:
+            answer_json({"error": str(error)})
+        raise
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

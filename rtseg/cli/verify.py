@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rtseg.cli.terminal import answer, answer_json, exit_strictly
-from rtseg.core import RtsegError
+from rtseg.cli.terminal import answer, answer_json, errors_as_json, exit_strictly
 
 if TYPE_CHECKING:
     from rtseg.core import Finding
@@ -28,12 +27,8 @@ def verify(
     """
     from rtseg.jobs.verify import verify_structure_set
 
-    try:
+    with errors_as_json(as_json):
         result = verify_structure_set(structure_set, ct, series)
-    except RtsegError as error:
-        if as_json:
-            answer_json({"error": str(error)})
-        raise
     if as_json:
         answer_json(result.as_dict())
     else:

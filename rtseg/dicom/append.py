@@ -20,12 +20,13 @@ from rtseg.dicom.atomic import must_be_free
 from rtseg.dicom.copied_identity import can_spell, respell
 from rtseg.dicom.data_set import PARSE_ERRORS, Source, name_of, read_data_set, words_of
 from rtseg.dicom.export import PLAINLY, Export, WrittenRoi
+from rtseg.dicom.file_meta import file_meta
 from rtseg.dicom.planning_ct import CtGrid, PlanningCT, grid_of
 from rtseg.dicom.raw_items import decoded_text, items, plain_text, raw_bytes, whole_number
 from rtseg.dicom.rtstruct_file import RoiItems, RtstructFile, rtstruct_of
 from rtseg.dicom.rtstruct_items import CONTOUR_DATA, code_item, referenced_frame
 from rtseg.dicom.rtstruct_rois import EXTERNAL, There, plan_rois, roi_items
-from rtseg.dicom.rtstruct_writer import Target, WrittenRtstruct, expected_of, file_meta, save, target_name
+from rtseg.dicom.rtstruct_writer import Target, WrittenRtstruct, expected_of, save, target_name
 from rtseg.dicom.stamp import Stamp
 from rtseg.dicom.verify import verify
 
@@ -222,8 +223,7 @@ def _renew(dataset: FileDataset, export: Export, stamp: Stamp, texts: list[str])
         respell(dataset)
     uid = UID(stamp.uid("instance"))
     dataset.SOPInstanceUID, dataset.SeriesInstanceUID = uid, stamp.uid("series")
-    dataset.file_meta, dataset.preamble = file_meta(uid), b"\0" * 128
-    dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+    dataset.file_meta, dataset.preamble = file_meta(RTStructureSetStorage, uid, ImplicitVRLittleEndian), b"\0" * 128
     if export.label is not None:
         dataset.StructureSetLabel = export.label
     for moment in ("InstanceCreation", "Series", "StructureSet"):

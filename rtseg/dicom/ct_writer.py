@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset, FileDataset
-from pydicom.dataset import FileMetaDataset
-from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
 import rtseg
 from rtseg.core import ConfigError, Geometry, OutputError, Volume
 from rtseg.dicom.atomic import why
 from rtseg.dicom.decimal_text import decimal_text
+from rtseg.dicom.file_meta import file_meta, new_file
 from rtseg.dicom.uids import new_uid
 
 RESCALE_INTERCEPT_HU = -1024
@@ -25,9 +25,6 @@ RESCALE_INTERCEPT_HU = -1024
 
 STORED = np.iinfo(np.int16)
 """Stored values are signed 16 bit: HU from -33792 to 31743."""
-
-IMPLEMENTATION_UID = UID("2.25.137465421271040497235564299674526507255")
-"""Names this program in file meta information (PS3.7 D.3.3.2): drawn once at random, never changed."""
 
 SEEDED_DATE = datetime(2000, 1, 1, 12)
 """Date and time of a series written with a seed: the same seed gives the same bytes."""
@@ -164,13 +161,7 @@ def _decimals(values: Sequence[float] | NDArray[np.float64]) -> list[str]:
 
 def _image(common: Dataset, instance_uid: str) -> FileDataset:
     """One image's data set with file meta information, still without position and pixels."""
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = common.SOPClassUID
-    meta.MediaStorageSOPInstanceUID = UID(instance_uid)
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.ImplementationClassUID = IMPLEMENTATION_UID
-    meta.ImplementationVersionName = f"RTSEG_{rtseg.__version__}"[:16]
-    image = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
+    image = new_file(file_meta(common.SOPClassUID, instance_uid, ExplicitVRLittleEndian))
     image.update(common)
     image.SOPInstanceUID = instance_uid
     return image

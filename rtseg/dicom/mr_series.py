@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset, FileDataset
-from pydicom.dataset import FileMetaDataset
 from pydicom.sequence import Sequence as Items
 from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage
 
@@ -19,10 +18,10 @@ from rtseg.core import ConfigError, GeometryError, OutputError, Volume
 from rtseg.core.anatomy import Code
 from rtseg.dicom.atomic import whole_folder
 from rtseg.dicom.copied_identity import add_identity
-from rtseg.dicom.ct_writer import IMPLEMENTATION_UID
 from rtseg.dicom.data_set import PARSE_ERRORS, read_data_set
 from rtseg.dicom.decimal_text import decimal_text
 from rtseg.dicom.export import Maker
+from rtseg.dicom.file_meta import file_meta, new_file
 from rtseg.dicom.mr_verify import SYNTHETIC, StoredValues, verify_mr_series
 from rtseg.dicom.planning_ct import CtGrid, PlanningCT, SliceIdentity, grid_of
 from rtseg.dicom.rtstruct_items import ARTIFICIAL_INTELLIGENCE, code_item
@@ -148,13 +147,8 @@ def _add_window(header: Dataset, stored: NDArray[np.uint16]) -> None:
 
 
 def _image(common: Dataset, source: SliceIdentity, index: int, pixels: NDArray[np.uint16]) -> FileDataset:
-    meta = FileMetaDataset()
     uid = UID(new_uid())
-    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = MRImageStorage, uid
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.ImplementationClassUID = IMPLEMENTATION_UID
-    meta.ImplementationVersionName = f"RTSEG_{rtseg.__version__}"[:16]
-    image = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
+    image = new_file(file_meta(MRImageStorage, uid, ExplicitVRLittleEndian))
     image.update(common)
     image.SOPInstanceUID = uid
     image.InstanceNumber = str(index + 1)

