@@ -2,6 +2,7 @@
 
 from rtseg.metrics.contour_length import added_path_length_mm
 from rtseg.metrics.figures import HowMeasured, Outcome, figures
+from rtseg.metrics.images import image_figures
 from rtseg.metrics.overlap import centroid_shift_mm, dsc, jaccard, precision, recall
 from rtseg.metrics.reference_range import dsc_in_reference_range, hd95_in_reference_range_mm
 from rtseg.metrics.surface import SurfaceDistances, SurfaceModel, hd95_mm, surface_distances
@@ -18,6 +19,7 @@ __all__ = [
     "figures",
     "hd95_in_reference_range_mm",
     "hd95_mm",
+    "image_figures",
     "jaccard",
     "precision",
     "recall",
