@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from rtseg import __version__
-from rtseg.cli import batch, bundle, check, contour, convert, data, demo, models, train, verify
+from rtseg.cli import batch, bundle, check, contour, convert, data, demo, evaluate, models, train, verify
 from rtseg.core import RtsegError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.command("contour")(contour.contour)
 app.command("batch")(batch.batch)
 app.command("verify")(verify.verify)
 app.command("convert")(convert.convert)
+app.command("evaluate")(evaluate.evaluate)
 app.command("models")(models.models)
 app.add_typer(data.app, name="data")
 app.add_typer(train.app, name="train")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rtseg.cli.options import OrganNames
 from rtseg.cli.terminal import Bar, answer, answer_json, say, table
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Cases from everywhere, and made ready for training.")
 
-NAMES_HELP = "YAML file, your label: TG-263 name, or null to leave it out; it goes before the names rtseg knows."
 KEY_HELP = "CSV that tells who each case is; outside OUTPUT. Needed to add persons from another source later."
 SPLITS_HELP = "CSV with the columns person and split (train, validation, or test: not imported)."
 SOURCE, OUTPUT = "SOURCE", "OUTPUT"
@@ -26,7 +26,6 @@ FILES_EVERY = 2000
 """A line of progress after so many files."""
 
 Output = Annotated[Path, typer.Argument(metavar=OUTPUT, help="Folder for the cases; one that holds some is added to.")]
-Names = Annotated[Path | None, typer.Option("--map", help=NAMES_HELP)]
 Validation = Annotated[float, typer.Option(min=0, max=0.99, help="Share of the persons for validation.")]
 Seed = Annotated[int, typer.Option(min=0, help="Decides who is drawn for validation.")]
 SplitTable = Annotated[Path | None, typer.Option("--splits", help=SPLITS_HELP)]
@@ -39,7 +38,7 @@ Json = Annotated[bool, typer.Option("--json", help="The answer as JSON.")]
 def dicom(
     source: Annotated[Path, typer.Argument(metavar=SOURCE, help="Folder with CT and RTSTRUCT of many patients, as they come.")],
     output: Output,
-    names: Names = None,
+    names: OrganNames = None,
     mr: Annotated[str, typer.Option(help="Only an MR whose series description holds these words.")] = "",
     validation: Validation = 0.2,
     seed: Seed = 0,
@@ -68,7 +67,7 @@ def dicom(
 def nifti(
     source: Annotated[Path, typer.Argument(metavar=SOURCE, help="Folder of folders with ct.nii.gz and one mask per organ.")],
     output: Output,
-    names: Names = None,
+    names: OrganNames = None,
     validation: Validation = 0.2,
     seed: Seed = 0,
     splits: SplitTable = None,

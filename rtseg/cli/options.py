@@ -17,6 +17,15 @@ Subvoxel = Annotated[bool, typer.Option("--subvoxel", help="Contours where the p
 SimplifyMm = Annotated[float, typer.Option(min=0, help="Leave out points that lie nearer than this to the line between others.")]
 MinAreaMm2 = Annotated[float, typer.Option(min=0, help="Leave out parts of a slice smaller than this.")]
 
+OrganNames = Annotated[
+    Path | None,
+    typer.Option(
+        "--map",
+        metavar="YAML",
+        help="YAML file, your label: TG-263 name, or null to leave it out; it goes before the names rtseg knows.",
+    ),
+]
+
 
 def writing(names: Path | None, subvoxel: bool, simplify_mm: float, min_area_mm2: float) -> Writing:
     """These options as the jobs take them. Raises ConfigError for a table of names that cannot be read."""

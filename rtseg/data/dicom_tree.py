@@ -95,7 +95,7 @@ def plan_cases(tree: DicomTree, mr_words: str = "") -> tuple[list[Planned], list
             owned[ct.uid].append(one)
     planned = []
     for ct in sorted(tree.ct, key=lambda found: found.uid):
-        chosen, about_sets = _counting(owned[ct.uid])
+        chosen, about_sets = counting(owned[ct.uid])
         mr, about_mr = _mr_of(ct, tree.mr, mr_words) if chosen is not None else (None, [])
         planned.append(Planned(ct, chosen, mr, (*about_sets, *about_mr)))
     return planned, left_out
@@ -143,8 +143,8 @@ def ct_of(one: StructureSetFile, tree: DicomTree) -> SeriesFound | str:
     return f"its CT series ({wanted}) is not in the tree; add it, or remove the structure set"
 
 
-def _counting(sets: Sequence[StructureSetFile]) -> tuple[StructureSetFile | None, list[str]]:
-    """The structure set that counts, and what is to be said about the others."""
+def counting(sets: Sequence[StructureSetFile]) -> tuple[StructureSetFile | None, list[str]]:
+    """Of several structure sets for one CT the one that counts, None if all are left out, and what is to be said of others."""
     never = [one for one in sets if one.approval == "REJECTED" or (one.manufacturer == OWN and not one.is_approved)]
     notes = [
         f"structure set {one.label or one.path.name} left out: "

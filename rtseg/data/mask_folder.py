@@ -64,22 +64,30 @@ def is_mask(path: Path) -> bool:
     return path.name.endswith(SUFFIXES) and not path.name.startswith(".") and path.is_file()
 
 
-def read_masks(folder: Path, grid: Geometry) -> StructureSet:
+def read_masks(folder: Path, grid: Geometry | None = None) -> StructureSet:
     """The masks of a folder on the grid of a CT, by the names of the table, of the files where there is none.
 
-    A mask is put into its place by its own affine, however its axes lie in the file; it is never resampled. Raises InputError if
-    there is none, a file of the table is missing, or a file holds more than one label; GeometryError for another grid.
+    A mask is put into its place by its own affine, however its axes lie in the file; it is never resampled. Without ``grid`` all
+    must lie on that of the first. Raises InputError if there is none, a file of the table is missing, or a file holds more than
+    one label; GeometryError for another grid.
     """
-    names = _names(folder)
     structures = {}
-    for file, name in names.items():
+    for file, name in _names(folder).items():
         image = read_nifti(folder / file)
-        if len(np.unique(image.array)) > 2:
+        if not _is_one_label(image.array):
             raise InputError(
                 f"{folder / file} holds several labels, or probabilities; expected one ROI and 0 outside it: a file for each"
             )
+        grid = grid or image.geometry
         structures[name] = Structure.from_full(on_grid(image, grid, str(folder / file)) > 0)
+    assert grid is not None
     return StructureSet(grid, structures)
+
+
+def _is_one_label(array: NDArray[Any]) -> bool:
+    """Whether there is one value above 0 at most, and nothing below."""
+    inside = array[array != 0]
+    return inside.size == 0 or bool(inside[0] > 0 and (inside == inside[0]).all())
 
 
 def _names(folder: Path) -> dict[str, str]:

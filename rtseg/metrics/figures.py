@@ -47,9 +47,9 @@ def figures(reference: Mask, predicted: Mask, how: HowMeasured = HowMeasured()) 
     grids differ.
     """
     must_share_grid(reference, predicted)
+    reference, predicted = _cropped(reference, predicted)
     outcome = _outcome(reference, predicted)
     volumes = {"volume_reference_ml": reference.volume_ml, "volume_predicted_ml": predicted.volume_ml}
-    reference, predicted = _cropped(reference, predicted)
     ratio = volumes["volume_predicted_ml"] / volumes["volume_reference_ml"] if reference.array.any() else None
     apl_mm = max(reference.geometry.pixel_spacing) if how.apl_mm is None else how.apl_mm
     found: dict[str, float | None] = {

@@ -93,8 +93,8 @@ def rank_biserial(differences: Differences) -> float:
     return float((ranks * np.sign(d)).sum() / ranks.sum())
 
 
-def bootstrap_interval(values: Differences, seed: int = 0, figure: Figure = np.mean) -> Interval | None:
-    """BCa interval of a figure (the mean) over patients, along the first axis; None for fewer than two.
+def bootstrap_interval(values: Differences, seed: int = 0, figure: Figure | None = None) -> Interval | None:
+    """BCa interval of a figure over patients, along the first axis; of the mean if none is given. None for fewer than two.
 
     The value itself if all patients are alike.
     """
@@ -103,11 +103,14 @@ def bootstrap_interval(values: Differences, seed: int = 0, figure: Figure = np.m
     if len(values) < 2:
         return None
     if np.array_equal(values, np.broadcast_to(values[:1], values.shape), equal_nan=True):
-        return float(figure(values)), float(figure(values))
+        alike = float((figure or np.mean)(values))
+        return alike, alike
+    at_once = figure is None and values.ndim == 1  # all resamples in one array: ten times the speed of one after the other
+    of = figure or np.mean
     found = bootstrap(
-        (np.arange(len(values)),),
-        lambda patients: figure(values[patients]),
-        vectorized=False,
+        (values if at_once else np.arange(len(values)),),
+        np.mean if at_once else lambda patients: of(values[patients]),
+        vectorized=at_once,
         n_resamples=RESAMPLES,
         confidence_level=CONFIDENCE,
         method="BCa",

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rtseg.core import BundleError, ConfigError
-from rtseg.systems.system import System
 from rtseg.systems.task import Task
 from rtseg.systems.words import nearest, read_yaml, validated
+
+if TYPE_CHECKING:
+    from rtseg.systems.system import System
 
 TO_BE_TRAINED = ("male_pelvis",)
 """Body sites that people ask for and no model ships for."""
@@ -19,6 +22,8 @@ GUIDE = "docs/train_your_own.md"
 
 def read_system(name: str) -> System:
     """A system that ships, by name, or a YAML file of one's own. Raises ConfigError with the names that exist."""
+    from rtseg.systems.system import System  # its networks need torch, tasks do not
+
     file = _file("systems", name)
     return validated(System, read_yaml(file), str(file))
 
@@ -27,6 +32,12 @@ def read_task(name: str) -> Task:
     """A task that ships, by name, or a YAML file of one's own. Raises ConfigError with the names that exist."""
     file = _file("tasks", name)
     return validated(Task, read_yaml(file), str(file))
+
+
+def shipped_tasks() -> dict[str, Task]:
+    """The tasks that ship, by name."""
+    folder = Path(str(files("rtseg.configs"))) / "tasks"
+    return {file.stem: read_task(file.stem) for file in sorted(folder.glob("*.yaml"))}
 
 
 def shipped_bundles() -> dict[str, Path]:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from rtseg.core.anatomy import mirrored, organ
 from rtseg.data.pack import PackPlan
 from rtseg.imaging import Preparation
+from rtseg.metrics import HowMeasured
 from rtseg.segmentation.tidy import Rules
 
 
@@ -20,6 +21,7 @@ class Task(BaseModel):
     piece_ml: a second piece of an organ smaller than this is not worth a finding.
     redraw_below: organ -> DSC under which a contour is redrawn rather than corrected, for the finding low_confidence; an organ
     that is not among them has rtseg.segmentation.confidence.REDRAW_BELOW.
+    nsd_mm: organ -> tolerance of the normalised surface Dice, mm; an organ that is not among them has that of HowMeasured.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -31,6 +33,7 @@ class Task(BaseModel):
     rules: Rules = Rules()
     piece_ml: float = 0.3
     redraw_below: Mapping[str, Annotated[float, Field(ge=0, le=1)]] = {}
+    nsd_mm: Mapping[str, Annotated[float, Field(gt=0)]] = {}
 
     @model_validator(mode="after")
     def _organs_exist(self) -> Self:
@@ -41,8 +44,9 @@ class Task(BaseModel):
             raise ValueError("organs names an organ twice")
         if not set(self.open_ended) <= set(self.organs):
             raise ValueError("open_ended names an organ that is not among organs")
-        if not set(self.redraw_below) <= set(self.organs):
-            raise ValueError("redraw_below names an organ that is not among organs")
+        for key, organs in (("redraw_below", self.redraw_below), ("nsd_mm", self.nsd_mm)):
+            if not set(organs) <= set(self.organs):
+                raise ValueError(f"{key} names an organ that is not among organs")
         lone = [name for name in self.organs if mirrored(name) not in self.organs]
         if lone:
             raise ValueError(
@@ -54,6 +58,15 @@ class Task(BaseModel):
     def mirrored(self) -> tuple[int, ...]:
         """For each organ the index of what it becomes when left and right change places."""
         return tuple(self.organs.index(mirrored(name)) for name in self.organs)
+
+    @property
+    def measured(self) -> dict[str, HowMeasured]:
+        """How each organ is compared with a reference."""
+        usual = HowMeasured()
+        return {
+            name: HowMeasured(nsd_mm=self.nsd_mm.get(name, usual.nsd_mm), is_open_ended=name in self.open_ended)
+            for name in self.organs
+        }
 
     @property
     def pack_plan(self) -> PackPlan:

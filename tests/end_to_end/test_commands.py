@@ -14,6 +14,7 @@ import pytest
 from ball_bundle import ball_task
 from case_folders import write_ball_cases
 from contour_cases import PATIENT, ball_ct, balls, edit, shift, slices
+from evaluations import moved, organs_of, write_as
 from phantoms import axial_geometry, without_slices
 from pydicom import dcmread
 
@@ -33,6 +34,7 @@ COMMANDS = [
     ("batch",),
     ("verify",),
     ("convert",),
+    ("evaluate",),
     ("models",),
     ("data", "dicom"),
     ("data", "nifti"),
@@ -504,3 +506,39 @@ def test_wrong_words_about_training_are_told(rtseg: Run, tmp_path: Path) -> None
     assert "is no run folder" in rtseg("bundle", tmp_path, "--output", tmp_path / "model").error
     assert "is not a folder" in rtseg("data", "pack", tmp_path / "cases", "--output", tmp_path / "packed").error
     assert held(tmp_path) == []
+
+
+# Evaluate
+
+
+def test_evaluate_tells_organs_gaps_and_where_the_page_is(rtseg: Run, tmp_path: Path) -> None:
+    for patient in ("p1", "p2"):
+        write_as("masks", moved(organs_of(), columns=1), tmp_path / "auto" / patient)
+    for patient in ("p1", "p2", "p3"):
+        write_as("masks", organs_of(), tmp_path / "manual" / patient)
+    out = tmp_path / "out"
+    answer = rtseg("evaluate", tmp_path / "auto", tmp_path / "manual", "--output", out, "--pictures", 0, "--workers", 1)
+    assert answer.code == 0
+    assert "auto: 2 patients against" in answer.out
+    assert "auto: 1 patients without a prediction: p3" in answer.out
+    assert held(out) == ["evaluation.json", "figures.csv", "report.html", "summary.csv", "summary.md"]
+    two = ("evaluate", f"old={tmp_path / 'auto'}", tmp_path / "auto", tmp_path / "manual", "--workers", 1, "--pictures", 0)
+    answer = rtseg(*two, "--output", tmp_path / "two", "--json", "--organs", "Brainstem,Larynx")
+    about = json.loads(answer.out)
+    assert list(about["predicted"]) == ["old", "auto"]
+    assert about["organs"]["old"][0]["organ"] == "Brainstem"
+    again = rtseg(*two, "--output", out)
+    assert "--overwrite" in again.error
+
+
+def test_evaluate_ends_with_1_if_a_patient_could_not_be_compared(rtseg: Run, tmp_path: Path) -> None:
+    for name in ("auto", "manual"):
+        for patient in ("p1", "p2"):
+            write_as("masks", organs_of(), tmp_path / name / patient)
+    (tmp_path / "auto" / "p2" / "Brainstem.nii.gz").write_bytes(b"nothing")
+    answer = rtseg(
+        "evaluate", tmp_path / "auto", tmp_path / "manual", "--output", tmp_path / "out", "--workers", 1, "--pictures", 0
+    )
+    assert answer.code == 1
+    assert "not compared: p2 (auto): " in answer.out
+    assert (tmp_path / "out" / "report.html").is_file()
