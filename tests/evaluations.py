@@ -1,4 +1,4 @@
-"""The three balls kept in every form that `rtseg evaluate` reads, and a bar that is not shown."""
+"""The three balls kept in every form that `rtseg evaluate` reads."""
 
 from __future__ import annotations
 
@@ -15,27 +15,11 @@ from rtseg.core import Geometry, Structure, StructureSet
 from rtseg.data import Case, write_case
 from rtseg.data.mask_folder import RoiFile, file_names, write_masks
 from rtseg.dicom import Conversion, Export, Patient, WrittenRoi, read_planning_ct, write_ct_series, write_rtstruct
-from rtseg.jobs.evaluate import Evaluation, evaluate
+from rtseg.jobs.evaluate import Evaluation, NoBar, evaluate
 from rtseg.jobs.evaluate_plan import EvaluateOrder
 
 GRID = axial_geometry(spacing_mm=(2.5, 2.0, 2.0), shape=(34, 64, 64))
 FORMS = ("rtstruct", "masks", "case")
-
-
-class Bar:
-    """Counts, and shows nothing."""
-
-    def __init__(self) -> None:
-        self.total, self.done = 0, 0
-
-    def begin(self, total: int, done: int = 0) -> None:  # noqa: ARG002
-        self.total = total
-
-    def advance(self, words: str) -> None:  # noqa: ARG002
-        self.done += 1
-
-    def end(self) -> None:
-        pass
 
 
 def organs_of(geometry: Geometry = GRID) -> StructureSet:
@@ -84,4 +68,4 @@ def write_as(form: str, organs: StructureSet, place: Path, ct: Path | None = Non
 def evaluated(predicted: Path | Mapping[str, Path], reference: Path, output: Path, **more: Any) -> Evaluation:
     """In this process, without pictures unless asked for."""
     named = {"auto": predicted} if isinstance(predicted, Path) else predicted
-    return evaluate(EvaluateOrder(named, reference, output, **{"workers": 1, "pictures": 0, **more}), Bar())
+    return evaluate(EvaluateOrder(named, reference, output, **{"workers": 1, "pictures": 0, **more}), NoBar())

@@ -11,7 +11,7 @@ from rtseg.cli.contour import REVIEW
 from rtseg.cli.terminal import answer, answer_findings, say, steps, table
 
 if TYPE_CHECKING:
-    from rtseg.report import Agreement
+    from rtseg.metrics.cohort import Score
 
 
 def demo(
@@ -46,14 +46,14 @@ def demo(
     answer(f"planning CT: {output / 'ct'}")
     answer(f"structure set: {result.output}")
     answer(f"report: {done.report}")
+    if done.evaluation is not None:
+        answer(f"evaluation: {done.evaluation / 'report.html'}")
     say(REVIEW)
 
 
-def _figures(agreement: Agreement | None) -> tuple[str, str]:
+def _figures(score: Score | None) -> tuple[str, str]:
     """DSC and HD95 as printed: a dash where nobody contoured the organ, nothing where a distance is not defined."""
-    if agreement is None:
+    if score is None:
         return "-", "-"
-    return (
-        "" if agreement.dsc is None else f"{agreement.dsc:.2f}",
-        "" if agreement.hd95_mm is None else f"{agreement.hd95_mm:.1f}",
-    )
+    dsc, hd95_mm = score.figures["dsc"], score.figures["hd95_mm"]
+    return "" if dsc is None else f"{dsc:.2f}", "" if hd95_mm is None else f"{hd95_mm:.1f}"

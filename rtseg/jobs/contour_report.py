@@ -12,7 +12,8 @@ from rtseg import __version__
 from rtseg.core import OutputError, StructureSet
 from rtseg.dicom.atomic import whole_file
 from rtseg.jobs.contour_order import ContourResult
-from rtseg.report import Agreement, ContourReport, Provenance, write_report
+from rtseg.metrics.cohort import Score
+from rtseg.report import ContourReport, Provenance, write_report
 from rtseg.systems import Bundle
 
 PAGE = "report.html"
@@ -23,7 +24,7 @@ class Comparison:
     """Manual contours of the same CT, and how the organs agree with them."""
 
     manual: StructureSet | None = None
-    agreement: Mapping[str, Agreement] = field(default_factory=dict)
+    agreement: Mapping[str, Score] = field(default_factory=dict)
 
 
 def page_must_be_free(folder: Path, *, overwrite: bool) -> None:

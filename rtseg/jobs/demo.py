@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 
-from rtseg.core import Geometry, Mask, OutputError, StructureSet, Volume
+from rtseg.core import Geometry, OutputError, StructureSet, Volume
 from rtseg.data import Case, axial, read_case, squared
-from rtseg.dicom import Patient, read_rtstruct, write_ct_series
+from rtseg.dicom import Conversion, Export, Patient, write_ct_series, write_rtstruct
 from rtseg.jobs.contour import contour_series
 from rtseg.jobs.contour_order import ContourOrder, ContourResult
 from rtseg.jobs.contour_report import PAGE, Comparison, write_page
+from rtseg.jobs.evaluate import NoBar, evaluate
+from rtseg.jobs.evaluate_plan import EvaluateOrder
 from rtseg.jobs.stopwatch import Stopwatch
-from rtseg.metrics import dsc, hd95_mm
-from rtseg.report import Agreement
-from rtseg.systems import Bundle
+from rtseg.metrics.cohort import Score
+from rtseg.systems import Bundle, shipped_tasks
 
 DEMO_CASE = Path(str(files("rtseg"))) / "demo_data" / "head_neck"
 """The demo patient, a case folder."""
 
-CT, STRUCTURE_SET, MARK = "ct", "RS.dcm", "demo.json"
+CT, STRUCTURE_SET, MANUAL, EVALUATION, MARK = "ct", "RS.dcm", "manual.dcm", "evaluation", "demo.json"
 """What a demo makes beside its report; the mark tells a demo's own folder, which the next demo may replace."""
 
 PATIENT = Patient("RTSEG^DEMO", "RTSEG-DEMO")
@@ -33,16 +34,20 @@ PATIENT = Patient("RTSEG^DEMO", "RTSEG-DEMO")
 
 @dataclass(frozen=True, eq=False)
 class DemoResult:
-    """What the demo made: the result of contouring, agreement with the manual contours, and whose they are."""
+    """What the demo made: the result of contouring, agreement with the manual contours, and whose they are.
+
+    evaluation: folder with the page of the comparison; None for a phantom, which nobody contoured
+    """
 
     result: ContourResult
-    agreement: Mapping[str, Agreement]
+    agreement: Mapping[str, Score]
     report: Path
     words: str
+    evaluation: Path | None = None
 
 
 def demo(output: Path, model: Bundle, watch: Stopwatch) -> DemoResult:
-    """Walk the whole road in ``output``: ct/ (DICOM), RS.dcm, report.html.
+    """Walk the whole road in ``output``: ct/ (DICOM), RS.dcm, manual.dcm, evaluation/, report.html.
 
     Without the demo patient's folder a phantom takes its place; no organ is asked for in it, its body is outlined.
     Raises OutputError if ``output`` holds something that no demo made.
@@ -54,30 +59,33 @@ def demo(output: Path, model: Bundle, watch: Stopwatch) -> DemoResult:
         write_ct_series(case.ct, output / CT, PATIENT, series_description="rtseg demo planning CT", seed="rtseg demo")
     order = ContourOrder(output / CT, output / STRUCTURE_SET, organs=None if is_patient else (), body=not is_patient)
     result = contour_series(order, model, watch)
-    with watch.step("read back and compare"):
-        agreement = compare(result, case)
+    agreement: dict[str, Score] = {}
+    if is_patient:
+        with watch.step("read back and compare"):
+            agreement = compare(result, case, output)
     with watch.step("report"):
         report = write_page(result, output, model, Comparison(case.structures, agreement) if is_patient else None)
     words = f"{case.name}: a real patient of the validation set" if is_patient else "a phantom: the demo patient's folder is gone"
-    return DemoResult(replace(result, report=report), agreement, report, words)
+    return DemoResult(replace(result, report=report), agreement, report, words, output / EVALUATION if is_patient else None)
 
 
-def compare(result: ContourResult, case: Case) -> dict[str, Agreement]:
-    """DSC and HD95 of the structure set, read back from its file, against the manual contours of the case."""
-    pairs = read_back(result, case)
-    return {organ: Agreement(dsc(manual, drawn), hd95_mm(manual, drawn)) for organ, manual, drawn in pairs}
-
-
-def read_back(result: ContourResult, case: Case) -> Iterator[tuple[str, Mask, Mask]]:
-    """Each organ asked for with its manual contour and that of the structure set, read back from its file.
-
-    An organ that the file does not hold was missed: its mask is empty. One that nobody contoured is left out.
-    """
-    read = read_rtstruct(result.output, result.ct).structures
-    for organ in result.volumes_ml:
-        if organ in case.contoured:
-            manual = case.structures.mask(organ)
-            yield organ, manual, replace(manual, array=read.mask(organ).array if organ in read else np.zeros_like(manual.array))
+def compare(result: ContourResult, case: Case, output: Path) -> dict[str, Score]:
+    """Evaluate the structure set, read back from its file, against the manual contours, which become one too."""
+    write_rtstruct(
+        case.structures.subset(list(case.contoured)), result.ct, output / MANUAL, Export(Conversion("manual contours"))
+    )
+    order = EvaluateOrder(
+        predicted={result.model: output / STRUCTURE_SET},
+        reference=output / MANUAL,
+        output=output / EVALUATION,
+        ct=output / CT,
+        organs=tuple(result.volumes_ml),
+        measured={organ: how for task in shipped_tasks().values() for organ, how in task.measured.items()},
+        pictures=1,
+        workers=1,
+    )
+    (scores,) = evaluate(order, NoBar()).scores.values()
+    return {score.organ: score for score in scores}
 
 
 def phantom() -> Case:
@@ -92,7 +100,7 @@ def phantom() -> Case:
 
 def _begin(output: Path, case: Case) -> None:
     """A folder with nothing but the mark in it: new, or one that only a demo wrote into."""
-    own = {CT, STRUCTURE_SET, PAGE, MARK}
+    own = {CT, STRUCTURE_SET, MANUAL, EVALUATION, PAGE, MARK}
     try:
         held = {path.name for path in output.iterdir()} if output.exists() else set()
         if held and (MARK not in held or held - own):

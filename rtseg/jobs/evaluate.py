@@ -35,6 +35,19 @@ class Progress(Protocol):
     def end(self) -> None: ...
 
 
+class NoBar:
+    """Progress that nobody looks at."""
+
+    def begin(self, total: int, done: int = 0) -> None:
+        pass
+
+    def advance(self, words: str) -> None:
+        pass
+
+    def end(self) -> None:
+        pass
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """Everything that came out.

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rtseg.core import Confidence, Finding, StructureSet, Volume
+from rtseg.metrics.cohort import Score
 
 
 @dataclass(frozen=True)
@@ -25,17 +26,6 @@ class Provenance:
     structure_set_uid: str = ""
 
 
-@dataclass(frozen=True)
-class Agreement:
-    """Agreement of one organ with its manual contour: dice coefficient and HD95 in mm as rtseg.metrics defines them.
-
-    None where there is nothing to measure: both contours empty, or for the distance one of them.
-    """
-
-    dsc: float | None
-    hd95_mm: float | None
-
-
 @dataclass(frozen=True, eq=False)
 class ContourReport:
     """The whole of a report.
@@ -49,7 +39,7 @@ class ContourReport:
     limits      what the model is known not to do, in plain text; a blank line parts paragraphs
     confidence  organ -> how sure the model was
     manual      contours to compare with, None if there are none
-    agreement   organ -> agreement, for the organs that were compared
+    agreement   organ -> how it agrees with the manual contour, for the organs that were compared
     """
 
     case: str
@@ -61,4 +51,4 @@ class ContourReport:
     limits: str = ""
     confidence: Mapping[str, Confidence] = field(default_factory=dict)
     manual: StructureSet | None = None
-    agreement: Mapping[str, Agreement] = field(default_factory=dict)
+    agreement: Mapping[str, Score] = field(default_factory=dict)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from rtseg.core import Finding, OutputError, StructureSet, Volume
 from rtseg.core.anatomy import organ
+from rtseg.metrics import Outcome
 from rtseg.report.contour_report import ContourReport
 from rtseg.report.figures import Outline, png
 from rtseg.report.planes import VIEWS, Raster, View, image_at, located, mask_at, nearest_voxels, voxel_points
@@ -32,6 +33,13 @@ FIELD_MM = 120.0
 
 BODY_HU = -400.0
 """The overview leaves out the air around what is denser than this."""
+
+WITHOUT_DISTANCE = {
+    Outcome.MISSED: "missed",
+    Outcome.FALSE_ORGAN: "false organ",
+    Outcome.TRUE_ABSENCE: "absent in both",
+    Outcome.FOUND: "",
+}
 
 MANUAL_COLOUR = (1.0, 1.0, 1.0)
 
@@ -103,7 +111,7 @@ def _organ_row(report: ContourReport, name: str, number: int) -> OrganRow:
         colour=_hex(_colour(name)),
         volume="not found" if report.structures[name].is_empty else f"{report.structures.volume_ml(name):.1f}",
         predicted=_predicted_words(report, name),
-        dsc="" if agreement is None or agreement.dsc is None else f"{agreement.dsc:.3f}",
+        dsc="" if agreement is None or (dsc := agreement.figures["dsc"]) is None else f"{dsc:.3f}",
         hd95=_distance_words(report, name),
         findings=[finding for finding in report.findings if finding.organ == name],
         pictures=_organ_pictures(report, name),
@@ -123,11 +131,8 @@ def _distance_words(report: ContourReport, name: str) -> str:
     agreement = report.agreement.get(name)
     if agreement is None:
         return ""
-    if agreement.hd95_mm is not None:
-        return f"{agreement.hd95_mm:.1f}"
-    if report.structures[name].is_empty:
-        return "absent in both" if agreement.dsc is None else "missed"
-    return "false organ"
+    hd95_mm = agreement.figures["hd95_mm"]
+    return WITHOUT_DISTANCE[agreement.outcome] if hd95_mm is None else f"{hd95_mm:.1f}"
 
 
 def _overview(report: ContourReport) -> list[Picture]:

@@ -15,6 +15,14 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 WORTH = 1.1
 """bf16 is taken only if it is this much quicker: below, its rounding is not worth it."""
 
+HOPELESS = 5.0
+"""bf16 that is so many times slower on a small part is not tried on the whole: without the processor's help for it (AVX2 alone) the
+whole took 46 s in place of 0.1 s."""
+
+Shape = tuple[int, int, int, int, int]
+
+BLOCK: Shape = (2, 48, 24, 32, 32)
+
 
 @dataclass(frozen=True)
 class Compute:
@@ -54,11 +62,19 @@ def choose_compute(threads: int | None = None) -> Compute:
         torch.backends.cudnn.benchmark = True  # a training's patches are all of one size
         quick = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        quick = seconds(device, torch.float32) > WORTH * seconds(device, torch.bfloat16)
+        quick = _bf16_pays(device)
     return Compute(device, torch.bfloat16 if quick else torch.float32)
 
 
-def seconds(device: torch.device, precision: torch.dtype, repeats: int = 2) -> float:
+def _bf16_pays(device: torch.device) -> bool:
+    """Measured on the whole block, unless a small part of it takes so long that the whole would take minutes."""
+    small = (1, 48, 4, 8, 8)
+    if seconds(device, torch.bfloat16, small) > HOPELESS * seconds(device, torch.float32, small):
+        return False
+    return seconds(device, torch.float32) > WORTH * seconds(device, torch.bfloat16)
+
+
+def seconds(device: torch.device, precision: torch.dtype, shape: Shape = BLOCK, repeats: int = 2) -> float:
     """Seconds of one block of a U-Net, of the size that most of its work has, forward, the best of some runs.
 
     Whole and laid out as in the networks: a convolution alone, or a small one, told the opposite of the truth on a CPU
@@ -67,7 +83,7 @@ def seconds(device: torch.device, precision: torch.dtype, repeats: int = 2) -> f
     layout = torch.channels_last_3d
     block = nn.Sequential(nn.Conv3d(48, 48, 3, padding=1), nn.GroupNorm(8, 48), nn.SiLU(), nn.Conv3d(48, 48, 3, padding=1))
     block = block.to(device, memory_format=layout)  # type: ignore[call-overload]  # torch's overloads lack it
-    image = torch.zeros(2, 48, 24, 32, 32, device=device).contiguous(memory_format=layout)
+    image = torch.zeros(*shape, device=device).contiguous(memory_format=layout)
     best = float("inf")
     with torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision is torch.bfloat16):
         block(image)

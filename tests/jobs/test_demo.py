@@ -16,9 +16,11 @@ from rtseg.dicom import read_planning_ct
 from rtseg.jobs import demo as job
 from rtseg.jobs.demo import DemoResult, demo
 from rtseg.jobs.stopwatch import Stopwatch
+from rtseg.metrics import Outcome
 from rtseg.systems import Bundle
 
-MADE = ["RS.dcm", "ct", "demo.json", "report.html"]
+OF_A_PHANTOM = ["RS.dcm", "ct", "demo.json", "report.html"]
+MADE = sorted([*OF_A_PHANTOM, "evaluation", "manual.dcm"])
 
 
 @pytest.fixture
@@ -41,11 +43,11 @@ def test_a_patient_is_contoured_exported_read_back_and_compared(patient: Path, b
     done = walk(tmp_path / "demo", ball_model)
     assert names(tmp_path / "demo") == MADE
     assert list(done.agreement) == list(BALLS)
-    for figures in done.agreement.values():
-        assert figures.dsc is not None
-        assert figures.dsc > 0.95
-        assert figures.hd95_mm is not None
-        assert figures.hd95_mm < 2.5
+    for score in done.agreement.values():
+        assert score.figures["dsc"] > 0.95
+        assert score.figures["hd95_mm"] < 2.5
+    page = (tmp_path / "demo" / "evaluation" / "report.html").read_text()
+    assert page.count("data:image/png") == 3 * len(BALLS)
     assert [roi.ROIName for roi in dcmread(tmp_path / "demo" / "RS.dcm").StructureSetROISequence] == list(done.result.volumes_ml)
     assert "balls: a real patient" in done.words
     assert "DSC" in done.report.read_text()
@@ -72,8 +74,9 @@ def test_an_organ_that_was_missed_stands_in_the_table(
     blind = Case("blind", type(case.ct)(hu, case.ct.geometry), case.structures, case.contoured)
     monkeypatch.setattr(job, "DEMO_CASE", write_case(blind, tmp_path / "demo_data" / "blind"))
     done = walk(tmp_path / "demo", ball_model)
-    assert done.agreement["Brainstem"].dsc == 0
-    assert done.agreement["Brainstem"].hd95_mm is None
+    assert done.agreement["Brainstem"].outcome is Outcome.MISSED
+    assert done.agreement["Brainstem"].figures["dsc"] == 0
+    assert done.agreement["Brainstem"].figures["hd95_mm"] is None
     assert list(done.result.volumes_ml) == list(BALLS)
 
 
@@ -97,7 +100,8 @@ def test_without_the_patient_a_phantom_is_outlined(ball_model: Bundle, tmp_path:
     cylinder_ml = np.pi * 90 * 110 * 40 * 3 / 1000
     assert done.result.volumes_ml == {"External": pytest.approx(cylinder_ml, rel=0.02)}
     assert done.result.findings == ()
-    assert names(tmp_path / "demo") == MADE
+    assert done.evaluation is None
+    assert names(tmp_path / "demo") == OF_A_PHANTOM
 
 
 def test_a_folder_with_anything_else_is_left_alone(patient: Path, ball_model: Bundle, tmp_path: Path) -> None:

@@ -16,7 +16,9 @@ import pytest
 
 from rtseg.core import EMPTY, Confidence, Finding, Geometry, OutputError, Structure, StructureSet, Volume
 from rtseg.core.anatomy import organ
-from rtseg.report import Agreement, ContourReport, Provenance, write_report
+from rtseg.metrics import Outcome
+from rtseg.metrics.cohort import Score
+from rtseg.report import ContourReport, Provenance, write_report
 
 GRID = Geometry.regular((30, 60, 80), (3.0, 2.0, 2.0), (-79.0, -59.0, -43.5))
 PROVENANCE = Provenance("rtseg-ct-head", "1.2", "ab" * 32, "0.1.0", "2026-01-31 12:00")
@@ -25,6 +27,10 @@ PROVENANCE = Provenance("rtseg-ct-head", "1.2", "ab" * 32, "0.1.0", "2026-01-31 
 def ball(left_mm: float, posterior_mm: float, radius_mm: float) -> Structure:
     z, y, x = (GRID.origin[axis] + GRID.axis_coordinates(2 - axis) for axis in (2, 1, 0))
     return Structure.from_full((z[:, None, None]) ** 2 + (y[:, None] - posterior_mm) ** 2 + (x - left_mm) ** 2 < radius_mm**2)
+
+
+def agreement(outcome: Outcome, dsc: float, hd95_mm: float | None) -> Score:
+    return Score("case-7", "organ", outcome, False, {"dsc": dsc, "hd95_mm": hd95_mm})
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +51,11 @@ def report() -> ContourReport:
         provenance=PROVENANCE,
         limits="Adults only.\n\nNo metal.",
         manual=StructureSet(GRID, manual),
-        agreement={"Parotid_L": Agreement(0.913, 2.04), "Larynx": Agreement(0.0, None), "SpinalCord": Agreement(0.0, None)},
+        agreement={
+            "Parotid_L": agreement(Outcome.FOUND, 0.913, 2.04),
+            "Larynx": agreement(Outcome.MISSED, 0.0, None),
+            "SpinalCord": agreement(Outcome.FALSE_ORGAN, 0.0, None),
+        },
     )
 
 

@@ -34,9 +34,19 @@ def test_half_precision_only_where_it_is_clearly_quicker(
 ) -> None:
     # against 2 s in full precision: 1.9 s are not a tenth quicker
     took = {torch.float32: 2.0, torch.bfloat16: bfloat16_s}
-    monkeypatch.setattr(device, "seconds", lambda _, precision: took[precision])
+    monkeypatch.setattr(device, "seconds", lambda _, precision, *shape: took[precision])
 
     assert choose_compute().precision == chosen
+
+
+@pytest.mark.usefixtures("_no_gpu")
+def test_half_precision_that_a_processor_only_imitates_is_not_measured_for_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    def seconds(_: torch.device, precision: torch.dtype, *shape: object) -> float:
+        assert shape, "the whole block was run"
+        return 0.07 if precision is torch.bfloat16 else 0.002
+
+    monkeypatch.setattr(device, "seconds", seconds)
+    assert choose_compute().precision == torch.float32
 
 
 @pytest.mark.usefixtures("_no_gpu")
