@@ -14,18 +14,17 @@ import argparse
 import json
 import os
 import shutil
-import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from head_neck_card import Found, Judged, ablated, card, contours, judged, table, write_rows
+from benchmark import Found, contour_patients, judge, write_patients
+from head_neck_card import ablated, card, contours, judged, write_rows
 
 from rtseg.cli.terminal import seconds
-from rtseg.data import Case, axial, find_cases, squared
-from rtseg.dicom import Patient, write_ct_series
-from rtseg.jobs.contour import ContourOrder, Stopwatch, contour, contour_series
-from rtseg.jobs.demo import read_back
+from rtseg.data import find_cases
+from rtseg.jobs.contour import contour
+from rtseg.jobs.evaluate_tables import table
 from rtseg.jobs.make_bundle import BundleOrder, make_bundle
 from rtseg.jobs.nifti_ct import read_nifti_ct
 from rtseg.jobs.pack_data import pack_data
@@ -41,41 +40,20 @@ PAUSE_S = 600.0
 """Longer silence in a training's log is a pause, not training."""
 
 
-def judge(cases: Iterable[Case], model: Bundle) -> list[Judged]:
-    """Contour each patient as a DICOM planning CT, read the structure set back, compare it with the manual contours."""
-    rows = []
-    for case in cases:
-        with tempfile.TemporaryDirectory() as scratch:
-            folder = Path(scratch)
-            case = squared(axial(case))
-            write_ct_series(case.ct, folder / "ct", Patient("RTSEG^VALIDATION", case.name))
-            result = contour_series(ContourOrder(folder / "ct", folder / "RS.dcm"), model, Stopwatch())
-            mine = []
-            for organ, manual, drawn in read_back(result, case):
-                sure = result.confidence.get(organ)
-                kinds = " ".join(finding.kind for finding in result.findings if finding.organ in (organ, None))
-                found = Found(case.name, organ, None if sure is None else sure.soft_dice, kinds)
-                mine.append(judged(found, manual, drawn, is_open_ended=organ in model.task.open_ended))
-        odd = [finding.words for finding in result.findings if finding.kind == "foreign_reader_differs"]
-        print(case.name, {row.organ: round(row.dsc or 0, 2) for row in mine}, *odd, flush=True)
-        rows += mine
-    return rows
-
-
-def told_apart(others: Sequence[Path], rows: Sequence[Judged], model: Bundle) -> str:
+def told_apart(others: Sequence[Path], found: Sequence[Found], model: Bundle) -> str:
     """How often the finding ``wrong_region`` came on scans of other regions and on the validation patients, in words."""
-    patients = {row.patient for row in rows}
-    false = {row.patient for row in rows if WRONG_REGION in row.findings.split()}
+    patients = {one.patient for one in found}
+    false = {one.patient for one in found if WRONG_REGION in one.findings.split()}
     words = f"on {len(false)} of the {len(patients)} validation patients"
     if not others:
         return words
-    found = 0
+    noticed = 0
     for file in others:
         findings = contour(read_nifti_ct(file), model).findings
-        found += any(finding.kind == WRONG_REGION for finding in findings)
+        noticed += any(finding.kind == WRONG_REGION for finding in findings)
         print(file.parent.name, file.name, sorted({finding.kind for finding in findings}), flush=True)
     sets = ", ".join(sorted({file.parent.name for file in others}))
-    return f"on {found} of {len(others)} scans of other regions ({sets}), {words}"
+    return f"on {noticed} of {len(others)} scans of other regions ({sets}), {words}"
 
 
 def hours(run: Path) -> str:
@@ -130,7 +108,10 @@ def main() -> None:
         shutil.rmtree(asked.bundle)
     make_bundle(BundleOrder(run, asked.bundle, asked.bundle.name, asked.version))
     model = load_bundle(asked.bundle, choose_compute(asked.threads))
-    rows = judge((case.read() for case in find_cases(asked.cases) if case.split == "validation"), model)
+    write_patients((case.read() for case in find_cases(asked.cases) if case.split == "validation"), asked.work)
+    found, _ = contour_patients(model, asked.work, asked.work / asked.bundle.name)
+    evaluation = judge({asked.bundle.name: model}, asked.work)
+    rows = judged(found, evaluation.scores[asked.bundle.name])
     write_rows(rows, asked.work / f"validation_{asked.version}.csv")
     write_calibration(asked.bundle, calibrated(contours(rows), model.task.redraw_below))
     model = load_bundle(asked.bundle, model.segmenter.compute)
@@ -138,11 +119,11 @@ def main() -> None:
         "size": asked.size,
         "hardware": asked.hardware or f"{processor()}, {model.segmenter.compute.words}",
         "hours": hours(run),
-        "regions": told_apart(asked.others, rows, model),
+        "regions": told_apart(asked.others, found, model),
         "ablation": ablated(asked.ablation),
     }
-    write_card(asked.bundle, card(model, rows, made))
-    print(table(rows, model.task.organs))
+    write_card(asked.bundle, card(model, evaluation, rows, made))
+    print(table(evaluation.summaries[asked.bundle.name]))
 
 
 if __name__ == "__main__":

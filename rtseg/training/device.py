@@ -16,8 +16,8 @@ WORTH = 1.1
 """bf16 is taken only if it is this much quicker: below, its rounding is not worth it."""
 
 HOPELESS = 5.0
-"""bf16 that is so many times slower on a small part is not tried on the whole: without the processor's help for it (AVX2 alone) the
-whole took 46 s in place of 0.1 s."""
+"""bf16 that is so many times slower on a small part is not tried on the whole: on a processor without instructions for it (AVX2
+alone) the whole took 46 s in place of 0.1 s."""
 
 Shape = tuple[int, int, int, int, int]
 

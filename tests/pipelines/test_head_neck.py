@@ -1,4 +1,4 @@
-"""How the card's figures are made: the rows of one organ, the tables from made-up rows, the template with all its places."""
+"""How the card's figures are made: what the model said beside its score, and the template with all its places."""
 
 from __future__ import annotations
 
@@ -6,102 +6,40 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from ablation import Scored
 from ablation import write_rows as write_scored
+from benchmark import Found, contour_patients, judge, write_patients
 from case_folders import ball_case
-from head_neck import judge
-from head_neck_card import (
-    CARD,
-    Found,
-    Judged,
-    ablated,
-    calibration_table,
-    card,
-    contours,
-    judged,
-    range_table,
-    sorting,
-    table,
-    write_rows,
-)
+from head_neck_card import CARD, Judged, ablated, calibration_table, card, contours, judged, sorting, write_rows
 from phantoms import BALLS
 
-from rtseg.core import Geometry, Mask
+from rtseg.metrics import Outcome
+from rtseg.metrics.cohort import Score
 from rtseg.segmentation.confidence import Row, calibrated
 from rtseg.systems import Bundle
 
-GRID = Geometry.regular((20, 12, 12), (3.0, 1.0, 1.0))
 
-
-def column(first: int, last: int) -> Mask:
-    """A column of 6 x 6 mm through these slices."""
-    array = np.zeros(GRID.shape, dtype=np.bool_)
-    array[first:last, 3:9, 3:9] = True
-    return Mask(array, GRID)
-
-
-def row(organ: str, dsc: float | None, hd95_mm: float | None, outcome: str = "found", patient: str = "p1") -> Judged:
-    return Judged(patient, organ, dsc, hd95_mm, None, None, 0.8, 1.0, outcome, "")
+def row(organ: str, dsc: float | None, outcome: Outcome = Outcome.FOUND, soft_dice: float | None = 0.8) -> Judged:
+    return Judged(Found("p1", organ, soft_dice, ""), Score("p1", organ, outcome, False, {"dsc": dsc}))
 
 
 def cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.strip("|").split("|")]
 
 
-def test_an_open_ended_organ_has_figures_in_reference_range() -> None:
-    # 10 of 20 slices: 2 * 10 / 30; the same between the ends
-    cord = Found("p1", "SpinalCord", 0.9, "pieces wrong_region")
-    there = judged(cord, column(5, 15), column(0, 20), is_open_ended=True)
-    assert there.dsc == pytest.approx(2 * 10 / 30)
-    assert there.dsc_in_reference_range == pytest.approx(1)
-    assert there.hd95_in_reference_range_mm == 0
-    assert there.volume_ml == pytest.approx(20 * 3 * 36 / 1000)
-    assert (there.outcome, there.soft_dice, there.findings) == ("found", 0.9, "pieces wrong_region")
-    other = judged(cord, column(5, 15), column(0, 20), is_open_ended=False)
-    assert other.dsc == there.dsc
-    assert other.dsc_in_reference_range is other.hd95_in_reference_range_mm is None
-
-
-def test_outcomes_of_an_organ() -> None:
-    larynx = Found("p1", "Larynx", None, "missing")
-    missed = judged(larynx, column(5, 15), column(0, 0), is_open_ended=True)
-    assert (missed.outcome, missed.dsc, missed.hd95_mm, missed.dsc_in_reference_range) == ("missed", 0, None, 0)
-    assert judged(larynx, column(0, 0), column(5, 15), is_open_ended=True).outcome == "false organ"
-    absent = judged(larynx, column(0, 0), column(0, 0), is_open_ended=True)
-    assert (absent.outcome, absent.dsc) == ("true absence", None)
-
-
-def test_a_miss_counts_in_every_figure_but_the_mean_distance() -> None:
-    rows = [row("Larynx", 0.9, 2.0), row("Larynx", 0.7, 4.0), row("Larynx", 0.0, None, "missed"), row("Larynx", 0.4, 6.0)]
-    rows += [row("Larynx", 0.0, None, "false organ"), row("Larynx", None, None, "true absence"), row("Brainstem", 0.8, 1.0)]
-    lines = table(rows, ["Larynx", "Brainstem", "Esophagus"]).splitlines()
-    # DSC (0.9 + 0.7 + 0 + 0.4) / 4, median (0.4 + 0.7) / 2; distances 2, 4, 6: mean 4, median of 2, 4, 6, inf 5
-    assert cells(lines[2]) == ["Larynx", "4", "1", "1", "0.500", "0.550", "0.000", "4.0 (3)", "5.0"]
-    assert cells(lines[3]) == ["Brainstem", "1", "0", "0", "0.800", "0.800", "0.800", "1.0 (1)", "1.0"]
-    assert cells(lines[4]) == ["Esophagus", "0", "", "0", "", "", "", "", ""]
-    assert cells(lines[5])[:5] == ["mean over organs", "", "", "", "0.650"]
-    assert len({line.count("|") for line in lines}) == 1
-
-
-def test_an_organ_that_was_always_missed_has_an_infinite_median() -> None:
-    rows = [row("Larynx", 0.0, None, "missed")]
-    assert cells(table(rows, ["Larynx"]).splitlines()[2])[6:] == ["0.000", "(0)", "inf"]
-
-
-def test_in_reference_range_what_was_drawn_elsewhere_is_missed() -> None:
-    inside = replace(row("SpinalCord", 0.5, 30.0), dsc_in_reference_range=0.8, hd95_in_reference_range_mm=3.0)
-    beyond = replace(row("SpinalCord", 0.0, 60.0), dsc_in_reference_range=0.0, hd95_in_reference_range_mm=None)
-    lines = range_table([inside, beyond, row("Brainstem", 0.8, 1.0)], ["SpinalCord"]).splitlines()
-    assert len(lines) == 3
-    assert cells(lines[2]) == ["SpinalCord", "2", "1", "", "0.400", "0.400", "0.000", "3.0 (1)", "inf"]
+def test_what_the_model_said_meets_its_score() -> None:
+    found = [Found("p1", "Larynx", 0.9, "pieces"), Found("p1", "Brainstem", None, "missing")]
+    score = Score("p1", "Larynx", Outcome.FOUND, False, {"dsc": 0.7})
+    rows = judged(found, [score])
+    assert [(one.found.organ, one.dsc) for one in rows] == [("Larynx", 0.7), ("Brainstem", None)]
 
 
 def test_a_calibration_is_made_from_contours_that_were_drawn() -> None:
-    missed = replace(row("Larynx", 0.0, None, "missed"), soft_dice=None)
-    absent = replace(row("Larynx", None, None, "true absence"), soft_dice=None)
-    assert contours([row("Larynx", 0.7, 2.0), missed, absent]) == [Row("p1", "Larynx", 0.8, 0.7)]
+    missed = row("Larynx", 0.0, Outcome.MISSED, None)
+    absent = row("Larynx", None, Outcome.TRUE_ABSENCE, None)
+    nobody = Judged(Found("p1", "Larynx", 0.8, ""), None)
+    assert contours([row("Larynx", 0.7), missed, absent, nobody]) == [Row("p1", "Larynx", 0.8, 0.7)]
 
 
 def made_up() -> list[Row]:
@@ -134,19 +72,23 @@ def test_a_patient_is_judged_through_dicom_and_fills_the_card(
     ball_model: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     open_ended = replace(ball_model, task=ball_model.task.model_copy(update={"open_ended": ("Brainstem",)}))
-    rows = judge([ball_case("balls")], open_ended)
-    assert [r.organ for r in rows] == list(BALLS)
-    for r in rows:
-        assert r.outcome == "found"
-        assert r.dsc is not None
-        assert r.dsc > 0.95
-        assert r.soft_dice is not None
-        assert 0 < r.soft_dice <= 1
-    assert [r.organ for r in rows if r.dsc_in_reference_range is not None] == ["Brainstem"]
+    write_patients([ball_case("balls")], tmp_path)
+    found, seconds = contour_patients(open_ended, tmp_path, tmp_path / "balls_model")
+    assert len(seconds) == 1
+    evaluation = judge({"balls_model": open_ended}, tmp_path)
+    rows = judged(found, evaluation.scores["balls_model"])
+    assert [one.found.organ for one in rows] == list(BALLS)
+    for one in rows:
+        assert one.score is not None
+        assert one.score.outcome is Outcome.FOUND
+        assert one.dsc is not None
+        assert one.dsc > 0.95
+        assert one.found.soft_dice is not None
+        assert 0 < one.found.soft_dice <= 1
     assert "balls" in capsys.readouterr().out
     write_rows(rows, tmp_path / "rows.csv")
     assert len((tmp_path / "rows.csv").read_text().splitlines()) == 1 + len(rows)
-    words = card(open_ended, rows, dict.fromkeys(("size", "hardware", "hours", "regions", "ablation"), "WORDS"))
+    words = card(open_ended, evaluation, rows, dict.fromkeys(("size", "hardware", "hours", "regions", "ablation"), "WORDS"))
     assert not set(re.findall(r"{\w+}", CARD.read_text(encoding="utf-8"))) & set(re.findall(r"{\w+}", words))
     assert words.count("| Brainstem |") == 3  # accuracy, in reference range, confidence
     assert words.count("| Parotid_L |") == 2

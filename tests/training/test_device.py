@@ -34,7 +34,7 @@ def test_half_precision_only_where_it_is_clearly_quicker(
 ) -> None:
     # against 2 s in full precision: 1.9 s are not a tenth quicker
     took = {torch.float32: 2.0, torch.bfloat16: bfloat16_s}
-    monkeypatch.setattr(device, "seconds", lambda _, precision, *shape: took[precision])
+    monkeypatch.setattr(device, "seconds", lambda _, precision, *__: took[precision])
 
     assert choose_compute().precision == chosen
 
