@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from rtseg import __version__
-from rtseg.cli import batch, bundle, check, contour, convert, data, demo, evaluate, models, train, verify
+from rtseg.cli import batch, bundle, check, contour, convert, data, demo, evaluate, evaluate_images, models, train, verify
 from rtseg.core import RtsegError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.command("batch")(batch.batch)
 app.command("verify")(verify.verify)
 app.command("convert")(convert.convert)
 app.command("evaluate")(evaluate.evaluate)
+app.command("evaluate-images")(evaluate_images.evaluate_images)
 app.command("models")(models.models)
 app.add_typer(data.app, name="data")
 app.add_typer(train.app, name="train")

@@ -35,6 +35,7 @@ COMMANDS = [
     ("verify",),
     ("convert",),
     ("evaluate",),
+    ("evaluate-images",),
     ("models",),
     ("data", "dicom"),
     ("data", "nifti"),
