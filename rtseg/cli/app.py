@@ -8,7 +8,21 @@ from typing import Annotated
 import typer
 
 from rtseg import __version__
-from rtseg.cli import batch, bundle, check, contour, convert, data, demo, evaluate, evaluate_images, models, train, verify
+from rtseg.cli import (
+    batch,
+    bundle,
+    check,
+    contour,
+    convert,
+    data,
+    demo,
+    evaluate,
+    evaluate_images,
+    models,
+    reader_study,
+    train,
+    verify,
+)
 from rtseg.core import RtsegError
 
 app = typer.Typer(
@@ -26,6 +40,7 @@ app.command("convert")(convert.convert)
 app.command("evaluate")(evaluate.evaluate)
 app.command("evaluate-images")(evaluate_images.evaluate_images)
 app.command("models")(models.models)
+app.add_typer(reader_study.app, name="reader-study")
 app.add_typer(data.app, name="data")
 app.add_typer(train.app, name="train")
 app.command("bundle")(bundle.bundle)

@@ -14,13 +14,12 @@ import numpy as np
 from rtseg.core import ConfigError, GeometryError, InputError, Mask, RtsegError, Volume
 from rtseg.data import read_nifti
 from rtseg.data.contours_read import described
-from rtseg.data.dicom_case import read_mr
 from rtseg.data.mask_folder import on_grid
 from rtseg.dicom import read_planning_ct
 from rtseg.dicom.atomic import whole_file
-from rtseg.dicom.find_series import scan_folder
 from rtseg.imaging import body_mask, resample
-from rtseg.jobs.nifti_ct import NIFTI, is_nifti
+from rtseg.jobs.image_files import find_images, read_image
+from rtseg.jobs.nifti_ct import is_nifti
 from rtseg.metrics import boundary_shift, image_figures
 from rtseg.metrics.boundary_shift import BODY_HU, BONE_HU
 
@@ -94,7 +93,7 @@ def evaluate_images(order: ImagesOrder, heard: Callable[[str], None] = lambda _:
     if order.real is None and order.ct is None:
         raise ConfigError("name the real MR to compare with, or the CT (--ct) for the edges alone")
     sides = {
-        kind: _images(path, kind)
+        kind: find_images(path, KNOWN[kind])
         for kind, path in (("synthetic", order.synthetic), ("real", order.real), ("ct", order.ct), ("mask", order.mask))
         if path is not None
     }
@@ -120,8 +119,8 @@ def evaluate_images(order: ImagesOrder, heard: Callable[[str], None] = lambda _:
 
 
 def _scored(name: str, files: Mapping[str, Path], order: ImagesOrder) -> ImageScore:
-    synthetic = _read(files["synthetic"])
-    base = _read(files["real"]) if "real" in files else _read_ct(files["ct"])
+    synthetic = read_image(files["synthetic"])
+    base = read_image(files["real"]) if "real" in files else _read_ct(files["ct"])
     fitted, valid = _onto(base, synthetic, str(files["synthetic"]), order)
     ct = _onto(base, _read_ct(files["ct"]), str(files["ct"]), order)[0] if "ct" in files else None
     inside, words = _inside(base, ct, files, valid, order)
@@ -158,7 +157,7 @@ def _inside(
 ) -> tuple[Mask, str]:
     """Where images are compared, and what that is in words."""
     if "mask" in files:
-        given, _ = _onto(base, _read(files["mask"]), str(files["mask"]), replace(order, resample=False))
+        given, _ = _onto(base, read_image(files["mask"]), str(files["mask"]), replace(order, resample=False))
         inside, words = given.array > 0, f"mask {files['mask'].name}"
     elif ct is not None:
         inside, words = body_mask(ct).array, "body of the CT"
@@ -194,38 +193,8 @@ def _scaled(image: Volume, inside: Mask, scaling: Scaling) -> Volume:
     return Volume((image.array.astype(np.float64) - low) / (high - low), image.geometry)
 
 
-def _read(path: Path) -> Volume:
-    """A NIfTI image, or the only series of a DICOM folder."""
-    if is_nifti(path):
-        return read_nifti(path)
-    series = [one for one in scan_folder(path).series if one.modality == "MR"]
-    if len(series) != 1:
-        raise InputError(f"{path} holds {len(series)} MR series: name a folder with one, or a NIfTI file")
-    return read_mr(series[0])
-
-
 def _read_ct(path: Path) -> Volume:
     return read_nifti(path) if is_nifti(path) else read_planning_ct(path).volume
-
-
-def _images(path: Path, kind: str) -> dict[str, Path]:
-    """Images by the patient's name: the only one, or those of a folder with NIfTI files or sub-folders that hold them."""
-    if not path.exists():
-        raise InputError(f"{path} does not exist: name a NIfTI file, a folder with a DICOM series, or a folder of NIfTI files")
-    if path.is_file():
-        return {_stem(path): path}
-    files = sorted(file for file in path.rglob("*") if file.name.endswith(NIFTI) and file.is_file())
-    if not files:
-        return {path.resolve().name: path}
-    found: dict[str, Path] = {}
-    for folder in dict.fromkeys(file.parent for file in files):
-        held = {_stem(file): file for file in files if file.parent == folder}
-        meant = next((held[name] for name in KNOWN[kind] if name in held), None)
-        if folder != path and (meant is not None or len(held) == 1):
-            found[str(folder.relative_to(path))] = meant or next(iter(held.values()))
-        else:
-            found |= {str((folder / stem).relative_to(path)): file for stem, file in held.items()}
-    return found
 
 
 def _of(side: Mapping[str, Path], name: str) -> Path:
@@ -234,10 +203,6 @@ def _of(side: Mapping[str, Path], name: str) -> Path:
     if name not in side:
         raise InputError(f"{name} is not among {', '.join(list(side)[:5])}")
     return side[name]
-
-
-def _stem(path: Path) -> str:
-    return path.name.split(".nii")[0]
 
 
 def _write(found: ImageScores, output: Path, *, overwrite: bool) -> None:

@@ -36,6 +36,8 @@ COMMANDS = [
     ("convert",),
     ("evaluate",),
     ("evaluate-images",),
+    ("reader-study", "make"),
+    ("reader-study", "score"),
     ("models",),
     ("data", "dicom"),
     ("data", "nifti"),
@@ -119,7 +121,7 @@ def test_the_list_of_commands_is_whole(rtseg: Run) -> None:
     from rtseg.cli.app import app
 
     groups = {group.name: group.typer_instance for group in app.registered_groups}
-    assert groups.keys() == {"data", "train"}
+    assert groups.keys() == {"data", "reader-study", "train"}
     grouped = {(name, command.name) for name, group in groups.items() if group for command in group.registered_commands}
     assert {(command.name,) for command in app.registered_commands} | grouped == set(COMMANDS)
 
