@@ -145,7 +145,7 @@ def score_study(key_file: Path, answer_files: Sequence[Path]) -> StudyScore:
 
 def _pictures(images: Mapping[tuple[str, str], Volume], slices: int, chance: random.Random) -> dict[str, tuple[Item, bytes]]:
     """Token -> what it is and its picture, in random order; all of one field of view, so that its size tells nothing."""
-    field_mm = min(field_of(image) for image in images.values())
+    field_mm = np.min([field_of(image) for image in images.values()], axis=0)
     found = []
     for (truth, patient), image in images.items():
         places = planes_worth_seeing(image)

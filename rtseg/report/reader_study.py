@@ -26,7 +26,7 @@ GRADES = {
 """The four levels of the grading sheet."""
 
 PIXELS = 420
-"""Samples along a side of every picture: real and synthetic ones have the same."""
+"""Samples along the longer side of every picture: real and synthetic ones have the same."""
 
 DARK, BRIGHT = 1.0, 99.5
 """Percentiles of a picture's own values that become black and white."""
@@ -53,17 +53,17 @@ def render_study(page: StudyPage) -> str:
     return template.render(page=page, items=items, grades=GRADES, about=about)
 
 
-def axial_picture(image: Volume, at_mm: float, field_mm: float) -> bytes:
-    """PNG of the axial plane at ``at_mm`` (LPS z), a square of ``field_mm`` round the middle of what is bright; grey values.
+def axial_picture(image: Volume, at_mm: float, field_mm: NDArray[np.float64]) -> bytes:
+    """PNG of the axial plane at ``at_mm`` (LPS z), of the field (left-right, front-back) round the middle of what is bright.
 
     The patient's right is on the left side. The file holds pixels and nothing else.
     """
     from PIL import Image
     from scipy.ndimage import map_coordinates
 
-    middle = _middle(image)
+    middle, half = _middle(image), np.array([*field_mm, 0.0]) / 2
     middle[2] = at_mm
-    raster = Raster.around(AXIAL, middle - field_mm / 2, middle + field_mm / 2, middle, field_mm / PIXELS)
+    raster = Raster.around(AXIAL, middle - half, middle + half, middle, float(field_mm.max()) / PIXELS)
     places = np.moveaxis(located(image.geometry, raster), -1, 0)
     values = map_coordinates(image.array.astype(np.float32), places, order=1, mode="constant", cval=float(image.array.min()))
     dark, bright = np.percentile(values, (DARK, BRIGHT))
@@ -81,10 +81,11 @@ def planes_worth_seeing(image: Volume) -> NDArray[np.float64]:
     return np.arange(low, max(high, low + step / 2), step)
 
 
-def field_of(image: Volume) -> float:
-    """Side of the largest axial square, mm, that the image fills."""
+def field_of(image: Volume) -> NDArray[np.float64]:
+    """(2,) extent of the image from right to left and from front to back, mm."""
     corners = image.geometry.corners()
-    return float((corners.max(axis=0) - corners.min(axis=0))[:2].min())
+    extent: NDArray[np.float64] = np.ptp(corners, axis=0)[:2]
+    return extent
 
 
 def _middle(image: Volume) -> NDArray[np.float64]:
