@@ -70,6 +70,25 @@ def test_percentiles_of_border_voxels_are_interpolated_and_pooled():
     assert found.hd95_mm == pytest.approx(10.0)  # place 9.5 of 0..10: half-way between the last 0 and 20
     assert found.hd95_pooled_mm == pytest.approx(np.percentile([0.0] * 20 + [20.0], 95))
     assert found.hd_mm == 20
+    # there 10 noughts, back 10 noughts and 20 mm
+    assert found.assd_mm == pytest.approx(20 / 21)
+    assert found.msd_mm == pytest.approx((0 + 20 / 11) / 2)
+    assert found.rmsd_mm == pytest.approx((20**2 / 21) ** 0.5)
+    assert found.nsd(2.0) == pytest.approx(20 / 21)
+
+
+def test_every_figure_of_two_single_voxels():
+    """5 mm apart along a row of 1 mm voxels. Each has 8 pieces of one area at its corners: four are 4 mm from the nearest of the
+    other, four 5 mm."""
+    grid = Geometry.regular((5, 5, 12), (1.0, 1.0, 1.0))
+    one, other = (np.zeros(grid.shape, dtype=np.bool_) for _ in range(2))
+    one[2, 2, 2], other[2, 2, 7] = True, True
+    found = surface_distances(Mask(one, grid), Mask(other, grid))
+    assert sorted(found.there.tolist()) == pytest.approx([4] * 4 + [5] * 4)
+    assert (found.hd_mm, found.hd95_mm, found.hd95_pooled_mm) == pytest.approx((5, 5, 5))
+    assert (found.assd_mm, found.msd_mm) == pytest.approx((4.5, 4.5))
+    assert found.rmsd_mm == pytest.approx(((16 + 25) / 2) ** 0.5)
+    assert (found.nsd(3.9), found.nsd(4.1), found.nsd(5.1)) == pytest.approx((0, 0.5, 1))
 
 
 def test_a_sphere_grown_by_4_mm_is_some_4_mm_away_everywhere():
