@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from typing import Any, Protocol, TypeVar
 
-from rtseg.core import ConfigError, InputError, OutputError
+from rtseg.core import ConfigError, InputError, OutputError, RtsegError
 from rtseg.dicom.atomic import folder_must_be_free, whole_folder
 from rtseg.jobs.evaluate_page import write_page
 from rtseg.jobs.evaluate_patient import Measured, draw, measure
@@ -181,7 +182,13 @@ def _each(
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         running = {pool.submit(task): name for name, task in tasks.items()}
         for future in as_completed(running):
-            yield running[future], future.result()
+            try:
+                yield running[future], future.result()
+            except BrokenProcessPool as error:
+                raise RtsegError(
+                    f"a process that worked on {running[future]} was ended from outside, mostly for want of memory: "
+                    "try fewer at a time (--workers 1)"
+                ) from error
             done(running[future])
 
 
