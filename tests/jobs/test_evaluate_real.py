@@ -40,7 +40,7 @@ def test_masks_on_a_coarser_grid_that_covers_less_are_refused_then_resampled(sar
     folder, masks = sarcomas / "dicom" / "STS_042", tmp_path / "masks"
     masks.mkdir()
     shutil.copy(sarcomas / "cases" / "STS_042" / "mask.nii.gz", masks / "GTV.nii.gz")
-    with pytest.raises(InputError, match="49 x 162 x 134 voxels .*48 x 57 x 35 voxels"):
+    with pytest.raises(InputError, match=r"49 x 162 x 134 voxels .*48 x 57 x 35 voxels"):
         evaluated(folder / "RS_CT.dcm", masks, tmp_path / "out", ct=folder / "CT", names=GTV)
     result = evaluated(folder / "RS_CT.dcm", masks, tmp_path / "out", ct=folder / "CT", names=GTV, resample=True)
     (score,) = result.scores["auto"]
