@@ -25,6 +25,9 @@ class Surface(StrEnum):
     VOXEL = "voxel"
 
 
+NAMES_SHOWN = 8
+"""So many names stand in a line of the answer; all are on the page and in evaluation.json."""
+
 FORMS = "an RTSTRUCT, a folder of NIfTI masks, a case folder, or a tree of these"
 
 
@@ -167,6 +170,7 @@ def _answer_gaps(result: Evaluation) -> None:
     ):
         for label, names in of.items():
             if names:
-                answer(f"{label}: {len(names)} {what}: {', '.join(names)}")
+                rest = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+                answer(f"{label}: {len(names)} {what}: {', '.join(names[:NAMES_SHOWN])}{rest}")
     for words in result.plan.left_out:
         answer(f"left out: {words}")
