@@ -1,0 +1,122 @@
+"""Which patches of CT and MR a step sees: both from the same anatomy, drawn from the seed and the step alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+OUTSIDE = -1.0
+"""What lies beyond an image, and outside of the body on both sides: nothing there may tell CT from MR."""
+
+
+@dataclass(frozen=True)
+class Patches:
+    """How patches are drawn.
+
+    size       (slices, rows, columns) voxels
+    batch      patches of each kind in a step
+    paired     the MR patch is the same place of the same patient
+    lowest_mm  unpaired: no patch begins lower than this above the landmark from which ``Scan.heights_mm`` count
+    """
+
+    size: tuple[int, int, int]
+    batch: int = 1
+    paired: bool = False
+    lowest_mm: float = -20.0
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """One image on the working grid, scaled: (1, d, h, w), -1 to 1, OUTSIDE beyond the body.
+
+    heights_mm  (d,) of each slice above a landmark that CT and MR share; None where any part may stand beside any other
+    valid       (1, d, h, w) 1 where the image was measured, for paired terms; None for everywhere
+    """
+
+    name: str
+    image: Tensor
+    heights_mm: NDArray[np.float64] | None = None
+    valid: Tensor | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """The patches of a step, (b, 1, d, h, w) each; mask: 1 where both were measured, None for everywhere."""
+
+    ct: Tensor
+    mr: Tensor
+    mask: Tensor | None
+
+
+def draw_pair(cts: Sequence[Scan], mrs: Sequence[Scan], how: Patches, random: np.random.Generator) -> Pair:
+    """CT patches and MR patches; of paired data the n-th CT and the n-th MR are one patient's, on one grid."""
+    cut = [_one(cts, mrs, how, random) for _ in range(how.batch)]
+    masks = [mask for _, _, mask in cut if mask is not None]
+    return Pair(
+        torch.stack([ct for ct, _, _ in cut]),
+        torch.stack([mr for _, mr, _ in cut]),
+        torch.stack(masks) if len(masks) == len(cut) else None,
+    )
+
+
+def can_be_drawn(scan: Scan, how: Patches) -> bool:
+    """Whether a patch of the scan begins high enough: one that shows shoulders only is of no use beside a head."""
+    return scan.heights_mm is None or bool((_beginnings(scan, how) >= 0).any())
+
+
+def _one(
+    cts: Sequence[Scan], mrs: Sequence[Scan], how: Patches, random: np.random.Generator
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    number = int(random.integers(len(cts)))
+    ct = cts[number]
+    first = int(random.choice(_beginnings(ct, how)))
+    rows, columns = _in_plane(ct, how, random)
+    patch = _cut(ct.image, (first, rows, columns), how.size)
+    if how.paired:
+        mr = mrs[number]
+        mask = None if mr.valid is None else _cut(mr.valid, (first, rows, columns), how.size, 0.0)
+        return patch, _cut(mr.image, (first, rows, columns), how.size), mask
+    mr = mrs[int(random.integers(len(mrs)))]
+    return patch, _cut(mr.image, (_beside(ct, first, mr, how, random), *_in_plane(mr, how, random)), how.size), None
+
+
+def _beginnings(scan: Scan, how: Patches) -> NDArray[np.intp]:
+    """Lowest slices of the patches that may be drawn."""
+    last = max(0, scan.image.shape[1] - how.size[0])
+    firsts = np.arange(last + 1)
+    if scan.heights_mm is None or how.paired:
+        return firsts
+    return firsts[scan.heights_mm[firsts] >= how.lowest_mm]
+
+
+def _beside(ct: Scan, first: int, mr: Scan, how: Patches, random: np.random.Generator) -> int:
+    """The lowest slice of an MR patch that stands as high as the CT patch, or as near to it as the MR goes."""
+    last = max(0, mr.image.shape[1] - how.size[0])
+    if ct.heights_mm is None or mr.heights_mm is None:
+        return int(random.integers(last + 1))
+    return int(np.abs(mr.heights_mm[: last + 1] - ct.heights_mm[first]).argmin())
+
+
+def _in_plane(scan: Scan, how: Patches, random: np.random.Generator) -> tuple[int, int]:
+    """First row and column: anywhere that a patch lies within the image, or the image within the patch."""
+    rows, columns = (
+        int(random.integers(min(0, size - patch), max(0, size - patch) + 1))
+        for size, patch in zip(scan.image.shape[2:], how.size[1:], strict=True)
+    )
+    return rows, columns
+
+
+def _cut(image: Tensor, first: tuple[int, int, int], size: tuple[int, int, int], outside: float = OUTSIDE) -> Tensor:
+    """(1, *size) of an image; beyond its edges it is filled up."""
+    inner, pads = image, []
+    for axis, (start, length) in enumerate(zip(first, size, strict=True), start=1):
+        low, high = max(0, start), min(image.shape[axis], start + length)
+        inner = inner.narrow(axis, low, high - low)
+        pads.append((low - start, start + length - high))
+    return functional.pad(inner, [pad for both in reversed(pads) for pad in both], value=outside)

@@ -1,0 +1,213 @@
+"""Training of a translator: one plain loop over the steps of all its networks, into a run folder."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from rtseg.core import ConfigError, InputError
+from rtseg.nets.patch import Patch
+from rtseg.nets.translators import Generator
+from rtseg.synthesis.distances import distance
+from rtseg.synthesis.images import CT_TO_MR, JUDGED, StepImages
+from rtseg.synthesis.patches import Pair, Patches, Scan, can_be_drawn, draw_pair
+from rtseg.synthesis.pool import ImagePool
+from rtseg.synthesis.terms import Adversarial, Term
+from rtseg.synthesis.translators import Kind, Players, must_go_together, networks, step
+from rtseg.synthesis.turns import Turn
+from rtseg.training import (
+    Checkpoint,
+    Compute,
+    Run,
+    Schedule,
+    follow,
+    load_named,
+    load_optimizer,
+    named_weights,
+    optimizer_tensors,
+)
+
+AVERAGE = "average"
+"""Name of the moving average of the generator that is kept."""
+
+BETAS = (0.5, 0.999)
+"""Of Adam, for generators and critics (CycleGAN, GcGAN)."""
+
+Progress = Callable[[int, Mapping[str, float]], None]
+
+
+@dataclass(frozen=True)
+class WarmStart:
+    """The first steps draw the generator towards a table from CT to MR values, both scaled: at cycle and identity alone it would
+    stay where it is, with bone as bright as in CT.
+
+    ct rises; between its knots the table is straight.
+    """
+
+    steps: int
+    ct: tuple[float, ...]
+    mr: tuple[float, ...]
+
+    def table(self, image: Tensor) -> Tensor:
+        """The MR values of CT values."""
+        ct, mr = (torch.tensor(knots, device=image.device, dtype=torch.float32) for knots in (self.ct, self.mr))
+        clipped = image.float().clamp(self.ct[0], self.ct[-1])
+        above = torch.bucketize(clipped, ct).clamp(1, len(self.ct) - 1)
+        share = (clipped - ct[above - 1]) / (ct[above] - ct[above - 1])
+        return mr[above - 1] + share * (mr[above] - mr[above - 1])
+
+
+@dataclass(frozen=True)
+class SynthesisTraining:
+    """Everything that decides the curve of a translator's training, besides the data. critic_rate: that of the schedule is the
+    generators'; both fall together."""
+
+    kind: Kind
+    terms: Mapping[str, Term]
+    generator: Generator
+    critic: Patch
+    patches: Patches
+    schedule: Schedule
+    critic_rate: float
+    turn: Turn = "rot90"
+    warm: WarmStart | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        must_go_together(self.kind, self.terms, is_paired=self.patches.paired)
+
+
+def configuration(training: SynthesisTraining, data: str) -> dict[str, Any]:
+    """What a run folder remembers: a run is gone on with only if all of it is the same. data: fingerprint of the data."""
+    return {**asdict(training), "data": data}
+
+
+def train_translator(
+    training: SynthesisTraining, cts: Sequence[Scan], mrs: Sequence[Scan], run: Run, compute: Compute, progress: Progress
+) -> int:
+    """Train until the schedule or the budget ends; returns the step reached. Goes on from the run's last checkpoint.
+
+    Raises InputError if one side has nothing to draw from, ConfigError if a loss is no number any more; the last checkpoint then
+    stays as it was.
+    """
+    cts, mrs = _to_draw_from(cts, mrs, training.patches)
+    players, average = _players(training, compute)
+    how, begun = training.schedule, _resume(run, players, average)
+    at, start, since = begun, time.perf_counter(), begun
+    while at < how.steps and not run.is_over_budget:
+        random = np.random.default_rng((training.seed, at))
+        pair = draw_pair(cts, mrs, training.patches, random)
+        for optimizer, rate in ((players.makers, how.rate), (players.critics, training.critic_rate)):
+            if optimizer is not None:
+                optimizer.param_groups[0]["lr"] = rate * how.rate_at(at) / how.rate
+        with compute.autocast():
+            shown = _one_step(training, players, _on(compute, pair), at, random)
+        follow(average, players.nets[CT_TO_MR], how.ema, at)
+        at += 1
+        is_saved = run.is_save_due
+        if at % how.log_every == 0 or is_saved or at == how.steps:
+            figures = _sound(shown, at) | {"seconds": (time.perf_counter() - start) / (at - since)}
+            run.log(at, figures)
+            progress(at, figures)
+            start, since = time.perf_counter(), at
+        if is_saved:
+            run.save(_checkpoint(players, average, at))
+    if at > begun:
+        _sound(shown, at)
+    run.save(_checkpoint(players, average, at))
+    return at
+
+
+def _one_step(
+    training: SynthesisTraining, players: Players, pair: Pair, at: int, random: np.random.Generator
+) -> dict[str, Tensor]:
+    images = StepImages(pair.ct, pair.mr, players.nets, training.turn, pair.mask)
+    if training.warm is None or at >= training.warm.steps:
+        return step(players, images, random)
+    loss = distance(images.fake_mr, training.warm.table(images.ct), "l1")
+    players.makers.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    players.makers.step()
+    return {"warm": loss.detach()}
+
+
+def _to_draw_from(cts: Sequence[Scan], mrs: Sequence[Scan], how: Patches) -> tuple[list[Scan], list[Scan]]:
+    """The scans that a patch can be drawn from."""
+    for side, scans in (("CT", cts), ("MR", mrs)):
+        if not scans:
+            raise InputError(f"there is no {side} to learn from: a translation needs images of both kinds")
+    if how.paired:
+        if unlike := [ct.name for ct, mr in zip(cts, mrs, strict=True) if ct.image.shape != mr.image.shape]:
+            raise InputError(f"CT and MR of {', '.join(unlike)} lie on different grids: paired training needs one")
+        return list(cts), list(mrs)
+    high = [ct for ct in cts if can_be_drawn(ct, how)]
+    if not high:
+        raise InputError(
+            f"no CT goes {how.size[0]} slices up from {how.lowest_mm:g} mm above the landmark: none shows what the MRs do"
+        )
+    return high, list(mrs)
+
+
+def _players(training: SynthesisTraining, compute: Compute) -> tuple[Players, nn.Module]:
+    torch.manual_seed(training.seed)
+    nets = networks(training.kind, training.terms, training.generator.build, training.critic.build)
+    for net in nets.values():
+        net.to(compute.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        net.train()
+    average = copy.deepcopy(nets[CT_TO_MR]).requires_grad_(False)
+    makers = [weight for name, net in nets.items() if name not in JUDGED for weight in net.parameters()]
+    critics = [weight for name, net in nets.items() if name in JUDGED for weight in net.parameters()]
+    sizes = [term.pool for term in training.terms.values() if isinstance(term, Adversarial)]
+    pools = {name: ImagePool(max(sizes)) for name in nets if name in JUDGED}
+    judges = torch.optim.Adam(critics, training.critic_rate, betas=BETAS) if critics else None
+    return Players(nets, training.terms, torch.optim.Adam(makers, training.schedule.rate, betas=BETAS), judges, pools), average
+
+
+def _on(compute: Compute, pair: Pair) -> Pair:
+    ct, mr = (image.to(compute.device).contiguous(memory_format=torch.channels_last_3d) for image in (pair.ct, pair.mr))
+    return Pair(ct, mr, None if pair.mask is None else pair.mask.to(compute.device))
+
+
+def _sound(shown: Mapping[str, Tensor], at: int) -> dict[str, float]:
+    """The figures of a step. Raises ConfigError if one is no number: nothing of it may be kept."""
+    figures = {name: float(value) for name, value in shown.items()}
+    if broken := [name for name, value in figures.items() if not math.isfinite(value)]:
+        raise ConfigError(
+            f"the training broke down by step {at}: {', '.join(broken)} is no number. Its last checkpoint stays. "
+            "Try a lower rate, or a weaker adversarial term, in a system of your own, in a new run folder"
+        )
+    return figures
+
+
+def _checkpoint(players: Players, average: nn.Module, at: int) -> Checkpoint:
+    """Networks and average by name; of what only training needs, both optimizers and the pools."""
+    rest = {f"makers/{name}": tensor for name, tensor in optimizer_tensors(players.makers).items()}
+    if players.critics is not None:
+        rest |= {f"critics/{name}": tensor for name, tensor in optimizer_tensors(players.critics).items()}
+    rest |= {f"pool/{name}/{n}": image for name, pool in players.pools.items() for n, image in pool.tensors().items()}
+    return Checkpoint(at, named_weights({**players.nets, AVERAGE: average}), rest)
+
+
+def _resume(run: Run, players: Players, average: nn.Module) -> int:
+    last = run.last()
+    if last is None:
+        return 0
+    load_named({**players.nets, AVERAGE: average}, last.weights)
+    load_optimizer(players.makers, _part(last.optimizer, "makers/"))
+    if players.critics is not None:
+        load_optimizer(players.critics, _part(last.optimizer, "critics/"))
+    for name, pool in players.pools.items():
+        pool.load(_part(last.optimizer, f"pool/{name}/"))
+    return last.step
+
+
+def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
