@@ -172,5 +172,7 @@ def _answer_gaps(result: Evaluation) -> None:
             if names:
                 rest = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
                 answer(f"{label}: {len(names)} {what}: {', '.join(names[:NAMES_SHOWN])}{rest}")
+    if result.in_vain:
+        answer(f"asked for, but in no reference: {', '.join(result.in_vain)}")
     for words in result.plan.left_out:
         answer(f"left out: {words}")

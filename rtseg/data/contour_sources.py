@@ -180,7 +180,8 @@ def _names(sets: Sequence[StructureSetFile], found: Found) -> dict[Path, str]:
         place = one.path.relative_to(found.root)
         alone = folders[one.path.parent] == 1 and place.parent != Path()
         names[one.path] = str(place.parent if alone else place.with_suffix(""))
-    return names
+    counts = Counter(names.values())
+    return {path: name if counts[name] == 1 else str(path.relative_to(found.root)) for path, name in names.items()}
 
 
 def _patient(folder: Path, root: Path) -> str:

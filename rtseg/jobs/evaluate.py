@@ -56,6 +56,7 @@ class Evaluation:
     scores         prediction -> a score for each patient and organ
     not_predicted  prediction -> organs of the reference that it has in no patient: not asked of it, so not scored
     unmatched      prediction -> organs that it has and no reference
+    in_vain        organs that were asked for and no reference has
     failures       patient, prediction (empty for all of them), why it could not be compared
     """
 
@@ -64,6 +65,7 @@ class Evaluation:
     scores: Mapping[str, tuple[Score, ...]]
     not_predicted: Mapping[str, tuple[str, ...]]
     unmatched: Mapping[str, tuple[str, ...]]
+    in_vain: tuple[str, ...]
     failures: tuple[tuple[str, str, str], ...]
     notes: tuple[tuple[str, str], ...]
 
@@ -124,15 +126,16 @@ def evaluate(order: EvaluateOrder, bar: Progress, heard: Callable[[str], None] =
 
 
 def _gathered(order: EvaluateOrder, planned: Plan, measured: Sequence[Measured]) -> Evaluation:
-    scores, not_predicted, unmatched = {}, {}, {}
+    scores, not_predicted, unmatched, referred = {}, {}, {}, set()
     for label in order.predicted:
         of = [one for one in measured if label in one.scores]
         drawn = frozenset[str]().union(*(one.drawn[label] for one in of)) | frozenset(order.organs or ())
         every = [score for one in of for score in one.scores[label]]
         scores[label] = tuple(score for score in every if score.organ in drawn)
         not_predicted[label] = tuple(dict.fromkeys(score.organ for score in every if score.organ not in drawn))
-        referred = {score.organ for score in every}
-        extra = dict.fromkeys(name for one in of for name in one.unmatched[label] if name not in referred)
+        there = {score.organ for score in every}
+        referred |= there
+        extra = dict.fromkeys(name for one in of for name in one.unmatched[label] if name not in there)
         unmatched[label] = tuple(extra)
     return Evaluation(
         order=order,
@@ -140,6 +143,7 @@ def _gathered(order: EvaluateOrder, planned: Plan, measured: Sequence[Measured])
         scores=scores,
         not_predicted=not_predicted,
         unmatched=unmatched,
+        in_vain=tuple(name for name in order.organs or () if name not in referred),
         failures=tuple((one.patient, label, words) for one in measured for label, words in one.errors.items()),
         notes=tuple((one.patient, words) for one in measured for words in one.notes),
     )

@@ -73,5 +73,7 @@ def _gaps(evaluation: Evaluation) -> Iterator[tuple[str, str, str]]:
         for label, names in of.items():
             if names:
                 yield f"{len(names)} {what}", label, ", ".join(names)
+    if evaluation.in_vain:
+        yield "organs asked for that no reference has", "", ", ".join(evaluation.in_vain)
     for words in evaluation.plan.left_out:
         yield "left out", "", words

@@ -71,6 +71,8 @@ def plan(order: EvaluateOrder) -> Plan:
 
     Raises InputError if one side cannot be found, or no patient is on both sides.
     """
+    if order.ct is not None and not order.ct.exists():
+        raise InputError(f"{order.ct} does not exist: name the folder with the CTs, or a NIfTI file")
     wanted = {label: find_contours(path) for label, path in order.predicted.items()}
     reference = find_contours(order.reference)
     pool = _ct_series(order.ct, [*wanted.values(), reference])

@@ -65,6 +65,7 @@ def about(evaluation: Evaluation) -> dict[str, Any]:
         "without_reference": plan.without_reference,
         "not_predicted": evaluation.not_predicted,
         "unmatched": evaluation.unmatched,
+        "in_vain": evaluation.in_vain,
         "failures": [{"patient": one, "prediction": label, "why": why} for one, label, why in evaluation.failures],
         "left_out": plan.left_out,
         "notes": [{"patient": one, "words": words} for one, words in evaluation.notes],

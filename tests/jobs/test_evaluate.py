@@ -88,6 +88,13 @@ def test_a_missed_organ_counts_and_one_that_nobody_predicts_is_listed(tmp_path):
     assert [(organ.organ, organ.missed) for organ in asked.summaries["auto"]] == [(never, 2)]
 
 
+def test_an_organ_asked_for_that_no_reference_has_is_told(tmp_path):
+    auto, manual = (write_as("masks", ORGANS, tmp_path / name) for name in ("auto", "manual"))
+    result = evaluated(auto, manual, tmp_path / "out", organs=(NAMES[0], "Larynx", "Parotis"))
+    assert result.in_vain == ("Larynx", "Parotis")
+    assert "no reference has" in (tmp_path / "out" / "report.html").read_text()
+
+
 def test_an_organ_that_is_drawn_and_not_there_is_a_false_organ(tmp_path):
     first = NAMES[0]
     empty = np.zeros(GRID.shape, dtype=np.bool_)
@@ -137,6 +144,17 @@ def test_trees_of_structure_sets_meet_by_their_ct_whatever_folders_are_called(tm
     shifts = {score.patient: score.figures["centroid_left_mm"] for score in result.scores["auto"]}
     assert shifts == {"clinic_3": pytest.approx(2.0), "clinic_2": pytest.approx(4.0)}
     assert result.plan.without_prediction == {"auto": ("clinic_1",)}
+
+
+def test_a_folder_and_a_file_of_one_name_are_two_patients(tmp_path):
+    for n, place in enumerate(("x", ".")):
+        ct = write_ct(tmp_path / "cts" / str(n), patient=str(n))
+        for side in ("auto", "manual"):
+            file = write_as("rtstruct", ORGANS, tmp_path / side / place, ct)
+            if place == ".":
+                file.rename(file.with_name("x.dcm"))
+    result = evaluated(tmp_path / "auto", tmp_path / "manual", tmp_path / "out", ct=tmp_path / "cts")
+    assert sorted({score.patient for score in result.scores["auto"]}) == ["x.dcm", "x/RS.dcm"]
 
 
 def test_one_broken_patient_stops_no_other_and_is_told(tmp_path):
@@ -263,6 +281,8 @@ def test_nothing_to_compare_is_said(tmp_path, ct):
         evaluated(structure_set, manual / "p1", tmp_path / "out")
     with pytest.raises(InputError, match="holds no CT series"):
         evaluated(structure_set, manual / "p1", tmp_path / "out", ct=tmp_path / "empty")
+    with pytest.raises(InputError, match="nowhere does not exist"):
+        evaluated(manual / "p1", manual / "p1", tmp_path / "out", ct=tmp_path / "nowhere")
     other = write_as("masks", renamed(ORGANS, {name: f"x{n}" for n, name in enumerate(NAMES)}), tmp_path / "other")
     with pytest.raises(InputError, match=r"no organ is on both sides.*--map"):
         evaluated(other, manual / "p1", tmp_path / "out")

@@ -1,0 +1,80 @@
+"""A synthetic MR of any size from windows: no seams, left stays left, nothing outside of the body."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from phantoms import axial_geometry, three_balls
+from torch import Tensor, nn
+
+from rtseg.imaging import Preparation, prepare
+from rtseg.imaging.intensity import CT_SCALE, Scale
+from rtseg.nets.translators import Resnet
+from rtseg.synthesis.inference import Translator, synthesize, translated
+from rtseg.training import Compute
+
+CPU = Compute(torch.device("cpu"), torch.float32)
+MR = Scale((0.0, 400.0), (-1.0, 1.0))
+HOW = Preparation((2.5, 4.0, 4.0), (-1000.0, 2000.0), 8.0)
+
+
+class Inverted(nn.Module):
+    def forward(self, image: Tensor) -> Tensor:
+        return -image
+
+
+class MeanOf5(nn.Module):
+    """Looks two voxels around: its values beside a window's edge are wrong, as a network's are."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        return nn.functional.avg_pool3d(image, 5, 1, 2)
+
+
+def translator(net: nn.Module, patch: tuple[int, int, int] = (8, 16, 16), overlap: float = 0.5) -> Translator:
+    return Translator(net, patch, (overlap, overlap, overlap), MR, CPU)
+
+
+@pytest.mark.parametrize("size", [(8, 16, 16), (21, 33, 18), (5, 40, 9)])
+def test_any_size_comes_back_as_large_and_a_map_of_values_is_exact(size):
+    torch.manual_seed(0)
+    image = torch.rand(1, 1, *size) * 2 - 1
+    assert torch.allclose(translated(image, translator(Inverted())), -image, atol=1e-5)
+
+
+def test_windows_leave_no_seam():
+    """Where windows meet, what is wrong at their edges counts for little: the whole image in one window gives nearly the same."""
+    torch.manual_seed(0)
+    image = nn.functional.avg_pool3d(torch.randn(1, 1, 28, 44, 44), 5, 1)
+    whole = translated(image, translator(MeanOf5(), (24, 40, 40)))
+    windows = translated(image, translator(MeanOf5(), (12, 16, 16)))
+    inner = (..., slice(2, -2), slice(2, -2), slice(2, -2))
+    span = whole.max() - whole.min()
+    assert (whole - windows)[inner].abs().mean() < 0.01 * span
+
+
+def test_moving_the_windows_by_half_changes_little_of_a_networks_image():
+    torch.manual_seed(1)
+    net = Resnet(channels=4, blocks=1, halvings=1, norm="group").build()
+    image = torch.tanh(nn.functional.avg_pool3d(torch.randn(1, 1, 28, 52, 52), 5, 1) * 4)
+    here = translated(image, translator(net, (12, 24, 24)))
+    moved = translated(nn.functional.pad(image, (12, 12, 12, 12, 6, 6), value=-1.0), translator(net, (12, 24, 24)))
+    moved = moved[..., 6:-6, 12:-12, 12:-12]
+    inner = (..., slice(6, -6), slice(12, -12), slice(12, -12))
+    span = here.max() - here.min()
+    assert (here - moved)[inner].abs().mean() < 0.02 * span
+
+
+@pytest.mark.parametrize("position", ["HFS", "FFP"])
+def test_a_ct_becomes_an_mr_with_its_balls_on_their_sides_and_nothing_outside(position):
+    """The ball on the patient's left has 60 HU, that on the right 120: the table of values tells them apart in the MR."""
+    ready = prepare(three_balls(axial_geometry(position)).ct, HOW)
+    mr = synthesize(ready, translator(Inverted()))
+    assert mr.geometry.same_as(ready.volume.geometry)
+    expected = MR.back(-CT_SCALE(ready.volume.array))
+    inside = ready.body.array
+    np.testing.assert_allclose(mr.array[inside], expected[inside], atol=0.1)
+    assert (mr.array[~inside] == 0).all()
+    left = ready.volume.geometry.indices([[11 + 30, -23 - 8, 640 + 12]])[0].round().astype(int)
+    right = ready.volume.geometry.indices([[11 - 26, -23 + 6, 640 - 9]])[0].round().astype(int)
+    assert mr.array[tuple(left)] > mr.array[tuple(right)] + 10
