@@ -6,10 +6,11 @@
 #   make check         only format, lint, types and floors
 #   make format        put the code into its format
 #
-# PYTHON=python3.12 chooses the interpreter of a new .venv; ARGS='-k volume' goes to pytest.
+# PYTHON=python3.12 chooses the interpreter of a new .venv; ARGS='-k volume' goes to pytest; JOBS=1 runs the fast tests one by one.
 
 PYTHON ?= python3
 ARGS ?=
+JOBS ?= 2
 BIN := .venv/bin
 # On the path too, because commands look there for dciodvfy.
 PYTEST = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -q
@@ -25,7 +26,7 @@ demo: $(STAMP)
 	@$(BIN)/rtseg demo
 
 test: check
-	@$(PYTEST) $(ARGS)
+	@$(PYTEST) -n $(JOBS) $(ARGS)
 
 conformance: $(STAMP)
 	@$(PYTEST) -m conformance $(ARGS)
