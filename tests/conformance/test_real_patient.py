@@ -73,4 +73,6 @@ def test_the_demo_with_the_model_that_ships(rtseg: Run, tmp_path: Path) -> None:
     rows = {words[0]: words[1:] for line in answer.splitlines() if len(words := line.split()) == 4}
     assert float(rows["Brainstem"][1]) > 0.3
     assert float(rows["Parotid_L"][1]) > 0.3
-    assert sorted(path.name for path in (tmp_path / "demo").iterdir()) == ["RS.dcm", "ct", "demo.json", "report.html"]
+    made = ["RS.dcm", "ct", "demo.json", "evaluation", "manual.dcm", "report.html"]
+    assert sorted(path.name for path in (tmp_path / "demo").iterdir()) == made
+    assert "DSC" in (tmp_path / "demo" / "evaluation" / "report.html").read_text()
