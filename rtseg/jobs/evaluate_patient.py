@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -88,11 +89,11 @@ def _mask(structures: StructureSet, name: str) -> Mask:
     return Mask(np.zeros(structures.geometry.shape, dtype=np.bool_), structures.geometry)
 
 
-def _image(ct: object) -> Volume | None:
+def _image(ct: SeriesFound | Path | None) -> Volume | None:
     """The CT; None if there is none or it cannot be read: contours can be measured without."""
     try:
         if isinstance(ct, SeriesFound):
             return planning_ct_of(FolderScan(ct.headers[0].path.parent, (ct,))).volume
-        return None if ct is None else read_nifti(ct)  # type: ignore[arg-type]
+        return None if ct is None else read_nifti(ct)
     except RtsegError:
         return None
