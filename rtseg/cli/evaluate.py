@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -16,13 +15,6 @@ if TYPE_CHECKING:
     from rtseg.jobs.evaluate import Evaluation
     from rtseg.metrics import HowMeasured
     from rtseg.metrics.cohort import Comparison, Distribution, OrganSummary
-
-
-class Surface(StrEnum):
-    """As rtseg.metrics.SurfaceModel, which costs more to import than this."""
-
-    SURFEL = "surfel"
-    VOXEL = "voxel"
 
 
 NAMES_SHOWN = 8
@@ -46,7 +38,9 @@ def evaluate(
     task: Annotated[
         str | None, typer.Option(help="Task whose tolerances and open ends count; those of all that ship if not given.")
     ] = None,
-    surface: Annotated[Surface, typer.Option(help="Surface model; voxel for comparison with older papers.")] = Surface.SURFEL,
+    surface: Annotated[
+        Literal["surfel", "voxel"], typer.Option(help="Surface model; voxel for comparison with older papers.")
+    ] = "surfel",
     apl_mm: Annotated[
         float | None, typer.Option(min=0, help="Tolerance of the added path length; one pixel if not given.")
     ] = None,
@@ -77,7 +71,7 @@ def evaluate(
             names=read_names(names),
             organs=None if organs is None else tuple(name.strip() for name in organs.split(",") if name.strip()),
             measured=_measured(task),
-            model=SurfaceModel(surface.value),
+            model=SurfaceModel(surface),
             apl_mm=apl_mm,
             resample=resample,
             pictures=pictures,

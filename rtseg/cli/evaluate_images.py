@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import statistics
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -17,13 +16,6 @@ if TYPE_CHECKING:
 FORMS = "NIfTI file, folder with a DICOM series, or folder of NIfTI files of many patients"
 
 
-class Scaling(StrEnum):
-    """As rtseg.jobs.evaluate_images.Scaling, which costs more to import than this."""
-
-    NONE = "none"
-    PERCENTILES = "percentiles"
-
-
 def evaluate_images(
     synthetic: Annotated[Path, typer.Argument(metavar="SYNTHETIC", help=f"Synthetic MR: {FORMS}.")],
     real: Annotated[Path | None, typer.Argument(metavar="[REAL]", help="Real MR, the same; none for the edges alone.")] = None,
@@ -32,8 +24,9 @@ def evaluate_images(
     ] = None,
     ct: Annotated[Path | None, typer.Option(help="CT the synthetic MR was made from, for the shift of its edges.")] = None,
     scaling: Annotated[
-        Scaling, typer.Option(help="MR has no unit: compare values as they are, or 1st and 99th percentile scaled to 0 and 1.")
-    ] = Scaling.NONE,
+        Literal["none", "percentiles"],
+        typer.Option(help="MR has no unit: compare values as they are, or 1st and 99th percentile scaled to 0 and 1."),
+    ] = "none",
     data_range: Annotated[
         float | None, typer.Option(min=0, help="MAX of PSNR and SSIM; the real image's range inside the mask if not given.")
     ] = None,
@@ -53,7 +46,7 @@ def evaluate_images(
 
     with errors_as_json(as_json):
         order = job.ImagesOrder(
-            synthetic, real, mask, ct, output, job.Scaling(scaling.value), data_range, resample=resample, overwrite=overwrite
+            synthetic, real, mask, ct, output, job.Scaling(scaling), data_range, resample=resample, overwrite=overwrite
         )
         found = job.evaluate_images(order, lambda name: say(f"{name} ..."))
     if as_json:

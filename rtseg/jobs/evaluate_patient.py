@@ -63,7 +63,7 @@ def measure(patient: Patient, order: EvaluateOrder) -> Measured:
 
 
 def draw(patient: Patient, order: EvaluateOrder, organs: Sequence[str]) -> dict[str, Overlay]:
-    """Pictures of these organs where they agree least, on the CT if it can be read."""
+    """Pictures of these organs where they agree least, on the CT; without it, with the reason, if it cannot be read."""
     reference = read_contours(patient.reference, order.names)
     grid = reference.organs.geometry
     predicted: dict[str, ContoursRead] = {}
@@ -72,9 +72,9 @@ def draw(patient: Patient, order: EvaluateOrder, organs: Sequence[str]) -> dict[
             predicted[label] = on_common_grid(read_contours(source, order.names), grid, "", resampling=order.resample)
         except RtsegError:
             continue  # told when it was measured
-    ct = _image(patient.ct)
+    ct, note = _image(patient.ct)
     drawn = {label: read.organs for label, read in predicted.items()}
-    return {name: overlay(ct, reference.organs, drawn, name) for name in organs}
+    return {name: replace(overlay(ct, reference.organs, drawn, name), note=note) for name in organs}
 
 
 def _score(patient: str, name: str, reference: StructureSet, predicted: StructureSet, order: EvaluateOrder) -> Score:
@@ -89,11 +89,13 @@ def _mask(structures: StructureSet, name: str) -> Mask:
     return Mask(np.zeros(structures.geometry.shape, dtype=np.bool_), structures.geometry)
 
 
-def _image(ct: SeriesFound | Path | None) -> Volume | None:
-    """The CT; None if there is none or it cannot be read: contours can be measured without."""
+def _image(ct: SeriesFound | Path | None) -> tuple[Volume | None, str]:
+    """The CT, or why there is none: contours can be measured without."""
+    if ct is None:
+        return None, "no CT was named"
     try:
         if isinstance(ct, SeriesFound):
-            return planning_ct_of(FolderScan(ct.headers[0].path.parent, (ct,))).volume
-        return None if ct is None else read_nifti(ct)
-    except RtsegError:
-        return None
+            return planning_ct_of(FolderScan(ct.headers[0].path.parent, (ct,))).volume, ""
+        return read_nifti(ct), ""
+    except RtsegError as error:
+        return None, f"the CT cannot be shown: {error}"

@@ -27,10 +27,11 @@ PIXELS = 240
 
 @dataclass(frozen=True)
 class Overlay:
-    """Three pictures as data URIs, with what each shows."""
+    """Three pictures as data URIs, with what each shows; note: why the CT is not on them, empty if it is."""
 
     sources: tuple[str, ...]
     captions: tuple[str, ...]
+    note: str = ""
 
 
 def overlay(ct: Volume | None, reference: StructureSet, predicted: Mapping[str, StructureSet], name: str) -> Overlay:

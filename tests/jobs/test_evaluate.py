@@ -332,6 +332,15 @@ def test_the_page_shows_the_worst_patients_and_needs_nothing_else(tmp_path):
     assert "human" in page
 
 
+def test_why_a_picture_has_no_ct_is_told_beside_it(tmp_path):
+    auto, manual = (write_as("masks", ORGANS, tmp_path / name) for name in ("auto", "manual"))
+    evaluated(auto, manual, tmp_path / "none", pictures=1)
+    assert "no CT was named" in (tmp_path / "none" / "report.html").read_text()
+    (tmp_path / "ct.nii.gz").write_bytes(b"nothing")
+    evaluated(auto, manual, tmp_path / "broken", pictures=1, ct=tmp_path / "ct.nii.gz")
+    assert "the CT cannot be shown: " in (tmp_path / "broken" / "report.html").read_text()
+
+
 def test_grids_that_only_differ_in_a_case_raise_a_geometry_error_alone():
     from rtseg.data.contours_read import ContoursRead, on_common_grid
 
