@@ -98,7 +98,7 @@ def score_variant(of: Ablation, variant: str) -> Iterator[Scored]:
     """
     run = of.work / variant
     step, segmenter = last_segmenter(run, of.threads)
-    _, cases, _ = read_pack(of.pack)
+    cases = read_pack(of.pack).cases
     for case in (case for case in cases if case.split == "validation"):
         there = resident(case, segmenter.compute.device)
         shares = there.organs.float() / SHARES

@@ -20,7 +20,8 @@ def bundle(
 
     Example: rtseg bundle RUN_DIR --output MODEL_DIR
     """
-    from rtseg.jobs.make_bundle import BundleOrder, make_bundle
+    from rtseg.jobs.make_bundle import BundleOrder, is_translators, make_bundle
 
     folder = make_bundle(BundleOrder(run, output, output.resolve().name, version, "last" if last else "best"))
-    answer(f"bundle written: {folder}; use it with: rtseg contour CT_DIR --model {folder} --output RS.dcm")
+    use = "synthesize CT_DIR --model {} --output MR_DIR" if is_translators(run) else "contour CT_DIR --model {} --output RS.dcm"
+    answer(f"bundle written: {folder}; use it with: rtseg {use.format(folder)}")

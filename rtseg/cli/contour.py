@@ -40,6 +40,9 @@ def contour(
     ] = "refuse",
     allow_approved: Annotated[bool, typer.Option("--allow-approved", help="Append to an approved structure set, too.")] = False,
     seg: Annotated[Path | None, typer.Option(metavar="FILE", help="The organs as a DICOM Segmentation too.")] = None,
+    write_smr: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The synthetic MR as a DICOM series too (or NIfTI, as FILE.nii.gz).")
+    ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 if there are findings.")] = False,
     threads: Annotated[
         int | None,
@@ -58,7 +61,9 @@ def contour(
     with errors_as_json(as_json):
         writing = options.writing(names, subvoxel, simplify_mm, min_area_mm2)
         writing = replace(writing, append_to=append, clash=Clash(clash), allow_approved=allow_approved, seg=seg)
-        order = ContourOrder(source, output, wanted, body, report, series, overwrite, allow_gaps, writing=writing)
+        order = ContourOrder(
+            source, output, wanted, body, report, series, overwrite, allow_gaps, writing=writing, write_smr=write_smr
+        )
         result = _contour(order, model, threads)
     if as_json:
         answer_json(result.as_dict())

@@ -118,19 +118,23 @@ def pack(
     source: Annotated[Path, typer.Argument(metavar="CASES", help="Case folders (case.json), or a tree with index.csv.")],
     output: Annotated[Path, typer.Option(help="New folder for the packed data.")],
     task: Annotated[str, typer.Option(help="Task that ships, or a YAML file.")] = "head_neck",
+    mr: Annotated[
+        Path | None,
+        typer.Option(help="MRs of other people, NIfTI: index.csv with the columns file and split, or folders train, validation."),
+    ] = None,
 ) -> None:
-    """Bring every case onto the task's working grid, once, for training.
+    """Bring every case onto the task's working grid, once, for training. A case's own MR comes along.
 
-    Example: rtseg data pack CASES_DIR --task head_neck --output PACKED_DIR
+    Example: rtseg data pack CASES_DIR --task head_neck --output PACKED_DIR --mr MR_DIR
     """
     from rtseg.jobs.pack_data import pack_data
 
     bar = Bar("packing", every=10)
     try:
-        count = pack_data(source, output, task, bar.begin, bar.advance)
+        count = pack_data(source, output, task, bar.begin, bar.advance, mr)
     finally:
         bar.end()
-    answer(f"{count} cases packed into {output}")
+    answer(f"{count} {'cases' if mr is None else 'cases and MRs'} packed into {output}")
 
 
 def _target(output: Path, validation: float, seed: int, splits: Path | None, key: Path | None, dry_run: bool) -> Target:

@@ -69,7 +69,7 @@ def prepare(ct: Volume, how: Preparation, stretch: Stretch | None = None) -> Pre
     enough for a couch, or not. Without it all slices, on a working grid amidst them. Raises GeometryError if there is no body.
     """
     if stretch is None:
-        grid = _working_grid(ct.geometry, how.spacing_mm)
+        grid = axial_grid(ct.geometry, how.spacing_mm)
     else:
         ct = _slices(ct, stretch)
         grid = _fixed_grid(ct.geometry, how.spacing_mm)
@@ -124,7 +124,7 @@ def to_working_grid(structures: StructureSet, ready: Prepared, organs: Sequence[
     return shares
 
 
-def _working_grid(source: Geometry, spacing_mm: tuple[float, float, float]) -> Geometry:
+def axial_grid(source: Geometry, spacing_mm: tuple[float, float, float]) -> Geometry:
     """The axial grid of this spacing that covers the source's box, centred on it."""
     corners = source.corners()
     low, high = corners.min(axis=0), corners.max(axis=0)

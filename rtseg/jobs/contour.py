@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from rtseg.core import EMPTY, ConfigError, Contouring, Finding, Geometry, GeometryError, InputError, StructureSet
+from rtseg.core import EMPTY, ConfigError, Contouring, Finding, Geometry, InputError, StructureSet, Volume
 from rtseg.dicom import Maker, PlanningCT
-from rtseg.dicom.find_series import scan_folder
-from rtseg.dicom.series import planning_ct_of
-from rtseg.dicom.stack import largest_gap
 from rtseg.imaging import Prepared, Probabilities, Stretch, prepare, restore, restore_mask, stretches
 from rtseg.jobs.contour_order import ContourOrder, ContourResult
 from rtseg.jobs.contour_output import outputs_must_be_free, write_organs
 from rtseg.jobs.contour_report import write_page
-from rtseg.jobs.nifti_ct import read_nifti_ct
+from rtseg.jobs.read_ct import read_ct
 from rtseg.jobs.stopwatch import Stopwatch
+from rtseg.jobs.synthetic_mr import write_synthetic_mr
 from rtseg.segmentation.confidence import confidence
 from rtseg.segmentation.inference import recognised, segment
 from rtseg.segmentation.review import review
 from rtseg.segmentation.tidy import tidy
+from rtseg.synthesis.inference import synthesize
+from rtseg.synthesis.review import where_trained
 from rtseg.systems import Bundle
 
 __all__ = ["ContourOrder", "ContourResult", "Stopwatch", "contour", "contour_series"]
@@ -32,21 +32,26 @@ BODY = "External"
 
 
 def contour(ct: PlanningCT, model: Bundle, *, body: bool = False) -> Contouring:
-    """The model's organs on the CT's own grid (and the body, if asked for), with what a human should look at."""
-    stretch, ready, seen = max(_looked_at(ct, model), key=lambda look: recognised(look[2]))
+    """The model's organs on the CT's own grid (and the body, if asked for), with what a human should look at.
+
+    The synthetic MR, of a model that makes one, is on the model's working grid, -1 to 1.
+    """
+    stretch, ready, smr, seen = max(_looked_at(ct, model), key=lambda look: recognised(look[3]))
     organs = tidy(restore(seen, ready), model.rules)
     sure = confidence(organs, seen, model.limits.calibration)
-    noticed = (*ct.findings, *_left_out(stretch), *review(organs, seen, ready, sure, model.limits))
+    guessed = () if smr is None else where_trained(ready, model.task.mr_region, force=True)
+    noticed = (*ct.findings, *_left_out(stretch), *review(organs, seen, ready, sure, model.limits), *guessed)
     findings = tuple(sorted(noticed, key=lambda finding: finding.kind not in FIRST))
     whole = _placed(organs, stretch.first, ct.volume.geometry)
-    return Contouring(_with_body(whole, prepare(ct.volume, model.preparation)) if body else whole, None, findings, sure)
+    return Contouring(_with_body(whole, prepare(ct.volume, model.preparation)) if body else whole, smr, findings, sure)
 
 
-def _looked_at(ct: PlanningCT, model: Bundle) -> Iterator[tuple[Stretch, Prepared, Probabilities]]:
+def _looked_at(ct: PlanningCT, model: Bundle) -> Iterator[tuple[Stretch, Prepared, Volume | None, Probabilities]]:
     """Each stretch of the scan as a scan of its own: only one can be the model's region."""
     for stretch in stretches(ct.volume, max(model.preparation.spacing_mm[1:])):
         ready = prepare(ct.volume, model.preparation, stretch)
-        yield stretch, ready, segment(ready, model.segmenter)
+        smr = synthesize(ready, model.translator) if model.translator else None
+        yield stretch, ready, smr, segment(ready, model.segmenter, smr)
 
 
 def _left_out(stretch: Stretch) -> tuple[Finding, ...]:
@@ -73,14 +78,20 @@ def contour_series(order: ContourOrder, model: Bundle, watch: Stopwatch) -> Cont
     """
     wanted, maker = _wanted(order, model), Maker(f"rtseg-{model.about.name}", model.about.version, model.sha256)
     outputs_must_be_free(order)
+    if order.write_smr is not None and model.translator is None:
+        raise ConfigError(f"model {model.about.name} works on the CT alone: it makes no synthetic MR to write")
     with watch.step("read CT"):
-        ct = _read(order)
+        ct = read_ct(order.source, order.series, files=order.files, allow_gaps=order.allow_gaps)
     with watch.step("contour"):
         made = contour(ct, model, body=order.body)
     organs = made.structures.subset(wanted)
     _must_hold_an_organ(organs, made, order)
     with watch.step("write and read back"):
         uid, about_writing = write_organs(organs, ct, order, maker)
+    if order.write_smr is not None and made.synthetic_mr is not None and model.translator is not None:
+        with watch.step("write synthetic MR"):
+            scale = model.translator.scale
+            write_synthetic_mr(made.synthetic_mr, scale, ct, order.write_smr, maker, overwrite=order.overwrite)
     about_organs = (finding for finding in made.findings if finding.organ is None or finding.organ in wanted)
     findings = (*about_organs, *(finding for finding in about_writing if finding.kind != "structure_empty"))  # missing says it
     result = ContourResult(
@@ -97,6 +108,7 @@ def contour_series(order: ContourOrder, model: Bundle, watch: Stopwatch) -> Cont
         timings=watch.seconds,
         ct=ct,
         structures=organs,
+        synthetic_mr=made.synthetic_mr,
     )
     if order.report is None:
         return result
@@ -114,20 +126,6 @@ def _must_hold_an_organ(organs: StructureSet, made: Contouring, order: ContourOr
         f"{order.source}: none of {', '.join(organs)} was found, so there is nothing to write. {noticed}. "
         "Is this a CT of the model's region, in HU? `rtseg check` tells what it is."
     )
-
-
-def _read(order: ContourOrder) -> PlanningCT:
-    """A planning CT from a DICOM folder, or from a NIfTI file: that one has no identity, the road is the same."""
-    if order.is_nifti:
-        return read_nifti_ct(order.source)
-    ct = planning_ct_of(scan_folder(order.source, order.files), order.series)
-    gap = largest_gap(ct.volume.geometry)
-    if gap is not None and gap.is_hole and not order.allow_gaps:
-        raise GeometryError(
-            f"{order.source}: slices are missing: a gap of {gap.gap_mm:.1f} mm beside slices {gap.neighbour_mm:.1f} mm apart. "
-            "Export the series again, or contour it all the same with --allow-gaps."
-        )
-    return ct
 
 
 def _wanted(order: ContourOrder, model: Bundle) -> list[str]:

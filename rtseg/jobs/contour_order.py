@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rtseg import __version__
-from rtseg.core import Confidence, Finding, StructureSet
+from rtseg.core import Confidence, Finding, StructureSet, Volume
 from rtseg.dicom import PlanningCT
 from rtseg.jobs.nifti_ct import is_nifti
 from rtseg.jobs.writing import PLAINLY, Writing
@@ -23,6 +23,7 @@ class ContourOrder:
     report   folder for the HTML page, None for none
     allow_gaps: go on over a hole in the CT larger than twice the neighbouring spacing
     writing  names, fineness and place of the contours; nothing of it goes with a NIfTI CT
+    write_smr  where the synthetic MR goes: a folder for a DICOM series, or a name that ends in .nii.gz. None: it is not written
     files    the CT's own files, where they are known already: nothing else of the folder is looked at. None for all below it
     """
 
@@ -36,6 +37,7 @@ class ContourOrder:
     allow_gaps: bool = False
     files: tuple[Path, ...] | None = None
     writing: Writing = PLAINLY
+    write_smr: Path | None = None
 
     @property
     def is_nifti(self) -> bool:
@@ -65,6 +67,7 @@ class ContourResult:
     timings: dict[str, float]
     ct: PlanningCT
     structures: StructureSet
+    synthetic_mr: Volume | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: all but the voxels."""

@@ -11,6 +11,7 @@ from rtseg.dicom import Maker, PlanningCT, append, foreign_check, write_rtstruct
 from rtseg.dicom.atomic import folder_must_be_free, must_be_free, whole_folder
 from rtseg.jobs.contour_order import ContourOrder
 from rtseg.jobs.contour_report import PAGE, page_must_be_free
+from rtseg.jobs.synthetic_mr import output_must_be_free
 from rtseg.jobs.writing import PLAINLY
 
 MASK = ".nii.gz"
@@ -36,6 +37,8 @@ def outputs_must_be_free(order: ContourOrder) -> None:
         must_be_free(order.writing.seg, overwrite=order.overwrite)
         if order.writing.seg.resolve() == order.output.resolve():
             raise OutputError(f"{order.output} is named for the structure set and for the segmentation: name two files")
+    if order.write_smr is not None:
+        output_must_be_free(order.write_smr, order.source, overwrite=order.overwrite)
     if order.report is not None:
         page_must_be_free(order.report, overwrite=order.overwrite)
 

@@ -50,6 +50,7 @@ def write_page(result: ContourResult, folder: Path, model: Bundle, compared: Com
         provenance=_provenance(result, model),
         limits=model.limits_in_words,
         confidence=result.confidence,
+        synthetic_mr=result.synthetic_mr,
         manual=compared.manual,
         agreement=compared.agreement,
     )

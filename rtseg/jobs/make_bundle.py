@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from safetensors.torch import load_file
+
 from rtseg.core import BundleError
 from rtseg.dicom.atomic import whole_folder
-from rtseg.systems import LIMITS, About, Parts, read_limits, read_system, read_task, write_bundle
+from rtseg.segmentation.review import Limits
+from rtseg.systems import LIMITS, About, Parts, System, Task, read_limits, read_system, read_task, write_bundle
+from rtseg.systems.bundle import SCALE, TRANSLATOR, read_scale
 from rtseg.training import Run
 
 Weights = Literal["best", "last"]
@@ -19,7 +23,7 @@ CARD = """# {name} {version}
 
 Made by `rtseg bundle` from step {step}. Nothing was measured yet: no accuracy is claimed.
 
-Organs: {organs}.
+{about}
 """
 
 
@@ -27,7 +31,7 @@ Organs: {organs}.
 class BundleOrder:
     """What a user asks of `rtseg bundle`: the run, where to, the bundle's name and version, and which weights.
 
-    weights: the averaged weights that validated best, or those of the last checkpoint.
+    weights: a segmenter's averaged weights that validated best, or those of the last checkpoint. A translator's are its last.
     """
 
     run: Path
@@ -38,23 +42,49 @@ class BundleOrder:
 
 
 def make_bundle(order: BundleOrder) -> Path:
-    """Write the bundle. Raises BundleError if the run has no such weights, OutputError if the output holds something."""
+    """Write the bundle of a segmenter's run, or of a translator's.
+
+    A segmenter that sees a synthetic MR brings the translator that it was trained with. Raises BundleError if the run has no such
+    weights, OutputError if the output holds something.
+    """
     if not (order.run / "system.yaml").is_file():
-        raise BundleError(f"{order.run} is no run folder (system.yaml is missing); make one with: rtseg train segmentation")
+        raise BundleError(f"{order.run} is no run folder (system.yaml is missing); make one with: rtseg train")
     system = read_system(str(order.run / "system.yaml"))
     task = read_task(str(order.run / "task.yaml"))
+    parts = _of_translator(order, system, task) if is_translators(order.run) else _of_segmenter(order, system, task)
+    with whole_folder(order.output, overwrite=False) as folder:
+        write_bundle(folder, parts)
+    return order.output
+
+
+def is_translators(run: Path) -> bool:
+    """Whether a run folder is a translator's: that of a segmenter has limits."""
+    return not (run / LIMITS).is_file()
+
+
+def _of_segmenter(order: BundleOrder, system: System, task: Task) -> Parts:
     weights, step = _weights(order)
     about = About(order.name, order.version, step)
-    card = CARD.format(name=about.name, version=about.version, step=step, organs=", ".join(task.organs))
-    with whole_folder(order.output, overwrite=False) as folder:
-        write_bundle(folder, Parts(about, system, task, weights, read_limits(order.run / LIMITS), card))
-    return order.output
+    card = CARD.format(name=about.name, version=about.version, step=step, about=f"Organs: {', '.join(task.organs)}.")
+    limits, file = read_limits(order.run / LIMITS), order.run / TRANSLATOR
+    if not system.sees_mr:
+        return Parts(about, system, task, weights, limits, card)
+    return Parts(about, system, task, weights, limits, card, load_file(file), read_scale(order.run / SCALE))
+
+
+def _of_translator(order: BundleOrder, system: System, task: Task) -> Parts:
+    """The averaged generator; of its system the part that makes the synthetic MR."""
+    last = Run(order.run).last()
+    if last is None:
+        raise BundleError(f"{order.run} has no weights yet: train it longer")
+    about = About(order.name, order.version, last.step)
+    card = CARD.format(name=about.name, version=about.version, step=last.step, about="Makes a synthetic MR; contours nothing.")
+    weights, scale = _of("average", last.weights), read_scale(order.run / SCALE)
+    return Parts(about, system.without_segmenter(), task, None, Limits(), card, weights, scale)
 
 
 def _weights(order: BundleOrder) -> tuple[dict[str, Any], int]:
     """Averaged weights without their network's name, and the step they were taken at."""
-    from safetensors.torch import load_file
-
     run = Run(order.run)
     best = run.best() if order.weights == "best" else None
     if best is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -27,6 +28,7 @@ class Patch:
     scales: int = 1
     norm: Norm = "group"
     spectral: bool = False
+    network: Literal["patch"] = "patch"
 
     @property
     def smallest(self) -> int:

@@ -38,6 +38,7 @@ class Resnet:
     blocks: int = 6
     skips: bool = False
     norm: Norm = "group"
+    network: Literal["resnet"] = "resnet"
 
     @property
     def multiple(self) -> int:
@@ -62,6 +63,7 @@ class DenseResnet:
     growth: int = 16
     skips: bool = False
     norm: Norm = "group"
+    network: Literal["dense_resnet"] = "dense_resnet"
 
     @property
     def multiple(self) -> int:
@@ -82,6 +84,7 @@ class UNetGenerator:
     dropout: float = 0.5
     dropout_levels: int = 1
     norm: Norm = "group"
+    network: Literal["unet_generator"] = "unet_generator"
 
     @property
     def multiple(self) -> int:

@@ -38,6 +38,7 @@ class ContourReport:
     provenance  what made the contours
     limits      what the model is known not to do, in plain text; a blank line parts paragraphs
     confidence  organ -> how sure the model was
+    synthetic_mr  the MR that was made of the CT, -1 to 1, on any grid; None if there is none
     manual      contours to compare with, None if there are none
     agreement   organ -> how it agrees with the manual contour, for the organs that were compared
     """
@@ -50,5 +51,6 @@ class ContourReport:
     provenance: Provenance
     limits: str = ""
     confidence: Mapping[str, Confidence] = field(default_factory=dict)
+    synthetic_mr: Volume | None = None
     manual: StructureSet | None = None
     agreement: Mapping[str, Score] = field(default_factory=dict)

@@ -35,8 +35,10 @@ class Outline:
     manual: bool = False
 
 
-def png(raster: Raster, image_hu: NDArray[np.float64], outlines: Sequence[Outline]) -> bytes:
-    """The picture of a plane in the soft-tissue window with outlines, letters of direction and a scale."""
+def png(
+    raster: Raster, image: NDArray[np.float64], outlines: Sequence[Outline], window: tuple[float, float] = WINDOW_HU
+) -> bytes:
+    """The picture of a plane, in the soft-tissue window if none is named, with outlines, letters of direction and a scale."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -46,7 +48,7 @@ def png(raster: Raster, image_hu: NDArray[np.float64], outlines: Sequence[Outlin
     canvas = FigureCanvasAgg(figure)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
-    axes.imshow(image_hu, cmap="gray", vmin=WINDOW_HU[0], vmax=WINDOW_HU[1], interpolation="antialiased", aspect="auto")
+    axes.imshow(image, cmap="gray", vmin=window[0], vmax=window[1], interpolation="antialiased", aspect="auto")
     for outline in outlines:
         _draw(axes, outline)
     _letters(axes, raster)

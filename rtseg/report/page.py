@@ -41,6 +41,9 @@ WITHOUT_DISTANCE = {
     Outcome.FOUND: "",
 }
 
+MR_WINDOW = (-1.0, 1.0)
+"""All of a synthetic MR's values."""
+
 MANUAL_COLOUR = (1.0, 1.0, 1.0)
 
 
@@ -96,6 +99,7 @@ def render(report: ContourReport) -> str:
         organs=organs,
         predicted=any(organ.predicted for organ in organs),
         overview=_overview(report),
+        synthetic=_synthetic(report),
         colours={finding.organ: _hex(_colour(finding.organ)) for finding in report.findings if finding.organ},
         paragraphs=[text.strip() for text in report.limits.split("\n\n") if text.strip()],
         total=sum(report.timings.values()),
@@ -138,6 +142,19 @@ def _distance_words(report: ContourReport, name: str) -> str:
 def _overview(report: ContourReport) -> list[Picture]:
     """Three pictures of the whole CT."""
     return [_picture(report, whole_body(report.ct, report.structures, view), list(report.structures)) for view in VIEWS]
+
+
+def _synthetic(report: ContourReport) -> list[Picture]:
+    """The same planes of the synthetic MR."""
+    if report.synthetic_mr is None:
+        return []
+    pictures = []
+    for view in VIEWS:
+        raster = whole_body(report.ct, report.structures, view)
+        image = image_at(report.synthetic_mr, located(report.synthetic_mr.geometry, raster))
+        drawn = outlines(report.structures, raster, list(report.structures), manual=False)
+        pictures.append(_shown(raster, png(raster, image, drawn, MR_WINDOW), list(report.structures), "synthetic MR, "))
+    return pictures
 
 
 def whole_body(ct: Volume, structures: StructureSet, view: View) -> Raster:
@@ -191,12 +208,15 @@ def _picture(report: ContourReport, raster: Raster, names: Sequence[str]) -> Pic
     if report.manual is not None:
         drawn += outlines(report.manual, raster, [name for name in names if name in report.manual.structures], manual=True)
     image_hu = image_at(report.ct, located(report.ct.geometry, raster))
-    data = base64.b64encode(png(raster, image_hu, drawn)).decode("ascii")
+    return _shown(raster, png(raster, image_hu, drawn), names)
+
+
+def _shown(raster: Raster, picture: bytes, names: Sequence[str], of: str = "") -> Picture:
+    data = base64.b64encode(picture).decode("ascii")
     axis = raster.view.normal
-    caption = f"{raster.view.name}, {'xyz'[axis]} {raster.corner[axis]:.1f} mm".replace("-", "\N{MINUS SIGN}")
-    return Picture(
-        f"data:image/png;base64,{data}", caption, f"{raster.view.name} plane with outlines: {', '.join(names) or 'none'}"
-    )
+    caption = f"{of}{raster.view.name}, {'xyz'[axis]} {raster.corner[axis]:.1f} mm".replace("-", "\N{MINUS SIGN}")
+    words = f"{of}{raster.view.name} plane with outlines: {', '.join(names) or 'none'}"
+    return Picture(f"data:image/png;base64,{data}", caption, words)
 
 
 def outlines(structures: StructureSet, raster: Raster, names: Sequence[str], *, manual: bool) -> list[Outline]:

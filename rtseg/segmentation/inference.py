@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rtseg.core import Geometry
+from rtseg.core import Geometry, Volume
 from rtseg.imaging import AIR_HU, Prepared, Probabilities
-from rtseg.segmentation.inputs import AIR, Window, through_windows
+from rtseg.segmentation.inputs import AIR, Window, channels
 from rtseg.training import Compute
 
 
@@ -19,8 +19,9 @@ from rtseg.training import Compute
 class Segmenter:
     """A trained network with what it needs to be used.
 
-    organs: its outputs in order; windows_hu: its input channels; patch: the size (slices, rows, columns) it was
-    trained on, and is used on, because normalisation statistics depend on it; overlap: of neighbouring windows.
+    organs: its outputs in order; windows_hu: its input channels, after which comes the synthetic MR if it sees_mr; patch: the
+    size (slices, rows, columns) it was trained on, and is used on, because normalisation statistics depend on it; overlap: of
+    neighbouring windows.
     """
 
     net: nn.Module
@@ -29,6 +30,7 @@ class Segmenter:
     patch: tuple[int, int, int]
     overlap: float
     compute: Compute
+    sees_mr: bool = False
 
 
 WINDOWS_AT_ONCE = 2
@@ -41,12 +43,19 @@ what is left of a mask or a couch makes the body's box wider by a voxel, and sho
 the body lies in the window's middle, and four voxels beside it cost the brainstem 0.05 DSC."""
 
 
-def segment(ready: Prepared, segmenter: Segmenter) -> Probabilities:
-    """Each organ's probability on the working grid of ``ready``, which is no larger than the body's box."""
+def segment(ready: Prepared, segmenter: Segmenter, smr: Volume | None = None) -> Probabilities:
+    """Each organ's probability on the working grid of ``ready``, which is no larger than the body's box.
+
+    smr: the synthetic MR in -1..1 on that grid, for a segmenter that sees it.
+    """
     hu = torch.from_numpy(ready.volume.array)[None, None].float()
     rows, columns = (_room(ready.volume.geometry, axis, segmenter.patch[axis]) for axis in (1, 2))
-    hu = functional.pad(hu, (*columns, *rows), value=AIR_HU)
-    logits = segment_logits(hu.to(segmenter.compute.device), segmenter)
+    device = segmenter.compute.device
+    hu = functional.pad(hu, (*columns, *rows), value=AIR_HU).to(device)
+    mr = None
+    if segmenter.sees_mr and smr is not None:
+        mr = functional.pad(torch.from_numpy(smr.array)[None, None].float(), (*columns, *rows), value=AIR).to(device)
+    logits = segment_logits(hu, segmenter, mr)
     logits = functional.pad(logits, tuple(-n for n in (*columns, *rows)))
     return Probabilities(segmenter.organs, torch.sigmoid(logits)[0].cpu().numpy(), ready.volume.geometry)
 
@@ -69,14 +78,20 @@ def recognised(seen: Probabilities) -> float:
 
 
 @torch.inference_mode()
-def segment_logits(hu: Tensor, segmenter: Segmenter) -> Tensor:
-    """(1, 1, d, h, w) HU of any size -> (1, organs, d, h, w) logits, overlapping windows blended by a Gaussian."""
+def segment_logits(hu: Tensor, segmenter: Segmenter, smr: Tensor | None = None) -> Tensor:
+    """(1, 1, d, h, w) HU of any size -> (1, organs, d, h, w) logits, overlapping windows blended by a Gaussian.
+
+    smr: (1, 1, d, h, w) synthetic MR in -1..1. Raises ValueError if the segmenter sees one and there is none.
+    """
     from monai.inferers.utils import sliding_window_inference
+
+    if segmenter.sees_mr != (smr is not None):
+        raise ValueError("a segmenter that sees a synthetic MR needs one, another has no use for it")
 
     segmenter.net.eval()
     with segmenter.compute.autocast():
         logits = sliding_window_inference(
-            through_windows(hu, segmenter.windows_hu),
+            channels(hu, segmenter.windows_hu, smr),
             segmenter.patch,
             sw_batch_size=WINDOWS_AT_ONCE,
             predictor=_plain(segmenter.net),

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rtseg.core import ConfigError, InputError
 from rtseg.data.pack import SHARES, PackedCase
 from rtseg.nets import DAUNet
 from rtseg.segmentation.inference import Segmenter, dice_on_grid, segment_logits
-from rtseg.segmentation.inputs import Window, through_windows
+from rtseg.segmentation.inputs import Window, channels
 from rtseg.segmentation.loss import Positives, deep_loss
 from rtseg.training import (
     Augmentation,
@@ -36,6 +37,7 @@ from rtseg.training import (
     named_weights,
     optimizer_tensors,
     resident,
+    scaled,
 )
 
 
@@ -44,7 +46,8 @@ class Training:
     """Everything that decides the curve of a segmenter's training, besides the data.
 
     organs in the order of the outputs; mirrored[n]: the organ that organ n becomes in a mirror; dice_until: share of the
-    steps after which Dice counts no more, so that in the end a probability is the share of a voxel that the organ fills.
+    steps after which Dice counts no more, so that in the end a probability is the share of a voxel that the organ fills; sees_mr:
+    the synthetic MR is an image more.
     """
 
     organs: tuple[str, ...]
@@ -58,6 +61,12 @@ class Training:
     dice_until: float = 1.0
     overlap: float = 0.25
     seed: int = 0
+    sees_mr: bool = False
+
+    @property
+    def channels(self) -> int:
+        """Images that the network sees at once."""
+        return len(self.windows_hu) + self.sees_mr
 
     def dice_at(self, step: int) -> float:
         """Weight of Dice at a step (0-based)."""
@@ -72,9 +81,13 @@ class Start:
     sha256: str
 
 
-def configuration(training: Training, data: str, start: Start | None = None) -> dict[str, Any]:
-    """What a run folder remembers: a run is gone on with only if all of it is the same. data: the pack's fingerprint."""
-    return {**asdict(training), "data": data, **({} if start is None else {"start": start.sha256})}
+def configuration(training: Training, data: str, start: Start | None = None, translator: str | None = None) -> dict[str, Any]:
+    """What a run folder remembers: a run is gone on with only if all of it is the same.
+
+    data: the pack's fingerprint; translator: SHA-256 of the model that made the synthetic MRs.
+    """
+    given = {"start": None if start is None else start.sha256, "translator": translator}
+    return {**asdict(training), "data": data, **{name: value for name, value in given.items() if value is not None}}
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,17 +119,20 @@ def train(
     compute: Compute,
     progress: Progress,
     start_from: Start | None = None,
+    smrs: Mapping[str, NDArray[np.uint8]] | None = None,
 ) -> int:
     """Train until the schedule or the budget ends; returns the step reached. Goes on from the run's last checkpoint.
 
     ``progress`` hears each logged step with its figures. Cases of split ``train`` are learnt from; those of split
     ``validation`` choose the best weights. The order of patches depends on the seed and the step alone.
+    smrs: case name -> its synthetic MR on the packed grid, 0 to 255 for -1..1, for a segmenter that sees it.
     Raises InputError if there is an organ to be learnt from no case, ConfigError if the loss is no number any more;
     the last checkpoint then stays as it was.
     """
     must_show(cases, training.organs)
-    learn = [resident(case, compute.device) for case in cases if case.split == "train"]
-    judge = [resident(case, compute.device) for case in cases if case.split == "validation"]
+    made = smrs or {}
+    learn = [resident(case, compute.device, made.get(case.name)) for case in cases if case.split == "train"]
+    judge = [resident(case, compute.device, made.get(case.name)) for case in cases if case.split == "validation"]
     nets = _nets(training, learn, compute, start_from)
     schedule, voxels = training.schedule, _mean_voxels(learn).to(compute.device)
     step = _resume(run, nets)
@@ -173,7 +189,7 @@ def descend(nets: Nets, batch: Batch, training: Training, positives: Tensor, ste
     nets.segmenter.train()
     for group in nets.optimizer.param_groups:
         group["lr"] = training.schedule.rate_at(step)
-    image = through_windows(batch.hu, training.windows_hu).contiguous(memory_format=torch.channels_last_3d)
+    image = channels(batch.hu, training.windows_hu, batch.smr).contiguous(memory_format=torch.channels_last_3d)
     with nets.compute.autocast():
         levels = nets.levels(image)
     dice = torch.full((), training.dice_at(step), device=positives.device)
@@ -202,11 +218,18 @@ def validate(nets: Nets, cases: Sequence[Resident], training: Training, run: Run
     Organs that no case shows have no figure; without any figure nothing is logged or kept as best.
     """
     segmenter = Segmenter(
-        nets.average, training.organs, training.windows_hu, training.sampling.patch, training.overlap, nets.compute
+        nets.average,
+        training.organs,
+        training.windows_hu,
+        training.sampling.patch,
+        training.overlap,
+        nets.compute,
+        training.sees_mr,
     )
     rows = []
     for case in cases:
-        logits = segment_logits(case.ct[None].float(), segmenter)[0]
+        smr = None if case.smr is None else scaled(case.smr[None])
+        logits = segment_logits(case.ct[None].float(), segmenter, smr)[0]
         rows.append(dice_on_grid(logits, case.organs.float() / SHARES, case.contoured.tolist(), case.known.tolist()))
     figures = {}
     for organ, column in zip(training.organs, zip(*rows, strict=True), strict=True):
@@ -225,7 +248,7 @@ def validate(nets: Nets, cases: Sequence[Resident], training: Training, run: Run
 
 def _nets(training: Training, learn: Sequence[Resident], compute: Compute, start_from: Start | None) -> Nets:
     torch.manual_seed(training.seed)
-    net = training.network.build(inputs=len(training.windows_hu), outputs=len(training.organs))
+    net = training.network.build(inputs=training.channels, outputs=len(training.organs))
     if start_from is None:
         net.start_from_frequencies(_frequencies(learn))
     else:

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from rtseg.core import Volume
 from rtseg.imaging import Prepared
-from rtseg.imaging.intensity import CT_SCALE, Scale
+from rtseg.imaging.intensity import Scale
 from rtseg.synthesis.patches import OUTSIDE
+from rtseg.synthesis.scans import ct_image
 from rtseg.training import Compute
 
 WINDOWS_AT_ONCE = 2
@@ -34,11 +35,10 @@ class Translator:
 
 
 def synthesize(ready: Prepared, translator: Translator) -> Volume:
-    """The synthetic MR on the working grid of ``ready``, in the values of ``translator.scale``; its lowest outside the body."""
-    ct = torch.from_numpy(np.where(ready.body.array, CT_SCALE(ready.volume.array), np.float32(OUTSIDE)))
-    made = translated(ct[None, None].to(translator.compute.device), translator)[0, 0].cpu().numpy()
-    inside = np.where(ready.body.array, made, np.float32(OUTSIDE))
-    return Volume(translator.scale.back(inside), ready.volume.geometry)
+    """The synthetic MR on the working grid of ``ready``, -1 to 1, OUTSIDE beyond the body; ``scale.back`` gives values of MRs."""
+    ct = ct_image(ready.volume.array, ready.body.array)
+    made = translated(ct[None].to(translator.compute.device), translator)[0, 0].cpu().numpy()
+    return Volume(np.where(ready.body.array, made, np.float32(OUTSIDE)), ready.volume.geometry)
 
 
 @torch.inference_mode()

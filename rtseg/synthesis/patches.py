@@ -23,17 +23,19 @@ class Patches:
     batch      patches of each kind in a step
     paired     the MR patch is the same place of the same patient
     lowest_mm  unpaired: no patch begins lower than this above the landmark from which ``Scan.heights_mm`` count
+    mirror     half of the patches change left and right: a network that makes images has no sides to learn
     """
 
     size: tuple[int, int, int]
     batch: int = 1
     paired: bool = False
     lowest_mm: float = -20.0
+    mirror: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """One image on the working grid, scaled: (1, d, h, w), -1 to 1, OUTSIDE beyond the body.
+    """One person's image on the working grid, scaled: (1, d, h, w), -1 to 1, OUTSIDE beyond the body.
 
     heights_mm  (d,) of each slice above a landmark that CT and MR share; None where any part may stand beside any other
     valid       (1, d, h, w) 1 where the image was measured, for paired terms; None for everywhere
@@ -76,14 +78,22 @@ def _one(
     number = int(random.integers(len(cts)))
     ct = cts[number]
     first = int(random.choice(_beginnings(ct, how)))
-    rows, columns = _in_plane(ct, how, random)
+    rows, columns = _in_plane(ct, first, how, random)
     patch = _cut(ct.image, (first, rows, columns), how.size)
+    is_mirrored = how.mirror and random.random() < 0.5
     if how.paired:
         mr = mrs[number]
-        mask = None if mr.valid is None else _cut(mr.valid, (first, rows, columns), how.size, 0.0)
-        return patch, _cut(mr.image, (first, rows, columns), how.size), mask
-    mr = mrs[int(random.integers(len(mrs)))]
-    return patch, _cut(mr.image, (_beside(ct, first, mr, how, random), *_in_plane(mr, how, random)), how.size), None
+        mask = None if mr.valid is None else _mirrored(_cut(mr.valid, (first, rows, columns), how.size, 0.0), is_mirrored)
+        return _mirrored(patch, is_mirrored), _mirrored(_cut(mr.image, (first, rows, columns), how.size), is_mirrored), mask
+    others = [mr for mr in mrs if mr.name != ct.name]  # unpaired training never sees a pair
+    mr = others[int(random.integers(len(others)))]
+    beside = _beside(ct, first, mr, how, random)
+    other = _cut(mr.image, (beside, *_in_plane(mr, beside, how, random)), how.size)
+    return _mirrored(patch, is_mirrored), _mirrored(other, how.mirror and random.random() < 0.5), None
+
+
+def _mirrored(patch: Tensor, is_mirrored: bool) -> Tensor:
+    return patch.flip(-1) if is_mirrored else patch
 
 
 def _beginnings(scan: Scan, how: Patches) -> NDArray[np.intp]:
@@ -103,13 +113,16 @@ def _beside(ct: Scan, first: int, mr: Scan, how: Patches, random: np.random.Gene
     return int(np.abs(mr.heights_mm[: last + 1] - ct.heights_mm[first]).argmin())
 
 
-def _in_plane(scan: Scan, how: Patches, random: np.random.Generator) -> tuple[int, int]:
-    """First row and column: anywhere that a patch lies within the image, or the image within the patch."""
-    rows, columns = (
-        int(random.integers(min(0, size - patch), max(0, size - patch) + 1))
-        for size, patch in zip(scan.image.shape[2:], how.size[1:], strict=True)
-    )
-    return rows, columns
+def _in_plane(scan: Scan, first: int, how: Patches, random: np.random.Generator) -> tuple[int, int]:
+    """First row and column: anywhere that a patch lies within what these slices show of the body, or that within the patch."""
+    shown = (scan.image[0, first : first + how.size[0]] > OUTSIDE).any(dim=0)
+    found = []
+    for axis, patch in ((1, how.size[1]), (0, how.size[2])):
+        there = torch.nonzero(shown.any(dim=axis))
+        low, high = (int(there[0]), int(there[-1]) + 1) if len(there) else (0, shown.shape[1 - axis])
+        ends = sorted((low, high - patch))
+        found.append(int(random.integers(ends[0], ends[1] + 1)))
+    return found[0], found[1]
 
 
 def _cut(image: Tensor, first: tuple[int, int, int], size: tuple[int, int, int], outside: float = OUTSIDE) -> Tensor:

@@ -17,7 +17,7 @@ from rtseg.core import ConfigError, InputError
 from rtseg.nets.patch import Patch
 from rtseg.nets.translators import Generator
 from rtseg.synthesis.distances import distance
-from rtseg.synthesis.images import CT_TO_MR, JUDGED, StepImages
+from rtseg.synthesis.images import CT_TO_MR, JUDGED, MR_TO_CT, StepImages
 from rtseg.synthesis.patches import Pair, Patches, Scan, can_be_drawn, draw_pair
 from rtseg.synthesis.pool import ImagePool
 from rtseg.synthesis.terms import Adversarial, Term
@@ -49,12 +49,13 @@ class WarmStart:
     """The first steps draw the generator towards a table from CT to MR values, both scaled: at cycle and identity alone it would
     stay where it is, with bone as bright as in CT.
 
-    ct rises; between its knots the table is straight.
+    A way back is drawn to the inverse. ct rises; between its knots the table is straight. rate: learning rate of these steps.
     """
 
     steps: int
     ct: tuple[float, ...]
     mr: tuple[float, ...]
+    rate: float = 1e-3
 
     def table(self, image: Tensor) -> Tensor:
         """The MR values of CT values."""
@@ -67,16 +68,21 @@ class WarmStart:
 
 @dataclass(frozen=True)
 class SynthesisTraining:
-    """Everything that decides the curve of a translator's training, besides the data. critic_rate: that of the schedule is the
-    generators'; both fall together."""
+    """Everything that decides the curve of a translator's training, besides the data.
+
+    critic          None where no term has one
+    critic_rate     that of the schedule is the generators'; both fall together
+    critic_ceiling  a critic that is right about a larger share of a step's patches does not learn in it: it must not win
+    """
 
     kind: Kind
     terms: Mapping[str, Term]
     generator: Generator
-    critic: Patch
+    critic: Patch | None
     patches: Patches
     schedule: Schedule
     critic_rate: float
+    critic_ceiling: float = 1.0
     turn: Turn = "rot90"
     warm: WarmStart | None = None
     seed: int = 0
@@ -105,9 +111,7 @@ def train_translator(
     while at < how.steps and not run.is_over_budget:
         random = np.random.default_rng((training.seed, at))
         pair = draw_pair(cts, mrs, training.patches, random)
-        for optimizer, rate in ((players.makers, how.rate), (players.critics, training.critic_rate)):
-            if optimizer is not None:
-                optimizer.param_groups[0]["lr"] = rate * how.rate_at(at) / how.rate
+        _set_rates(players, training, at)
         with compute.autocast():
             shown = _one_step(training, players, _on(compute, pair), at, random)
         follow(average, players.nets[CT_TO_MR], how.ema, at)
@@ -126,13 +130,25 @@ def train_translator(
     return at
 
 
+def _set_rates(players: Players, training: SynthesisTraining, at: int) -> None:
+    fallen = training.schedule.rate_at(at) / training.schedule.rate
+    is_warm = training.warm is not None and at < training.warm.steps
+    makers = training.warm.rate if training.warm is not None and is_warm else training.schedule.rate * fallen
+    players.makers.param_groups[0]["lr"] = makers
+    if players.critics is not None:
+        players.critics.param_groups[0]["lr"] = training.critic_rate * fallen
+
+
 def _one_step(
     training: SynthesisTraining, players: Players, pair: Pair, at: int, random: np.random.Generator
 ) -> dict[str, Tensor]:
     images = StepImages(pair.ct, pair.mr, players.nets, training.turn, pair.mask)
     if training.warm is None or at >= training.warm.steps:
         return step(players, images, random)
-    loss = distance(images.fake_mr, training.warm.table(images.ct), "l1")
+    table = training.warm.table(images.ct)
+    loss = distance(images.fake_mr, table, "l1")
+    if MR_TO_CT in players.nets:
+        loss = loss + distance(players.nets[MR_TO_CT](table).float(), images.ct, "l1")
     players.makers.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     players.makers.step()
@@ -144,6 +160,8 @@ def _to_draw_from(cts: Sequence[Scan], mrs: Sequence[Scan], how: Patches) -> tup
     for side, scans in (("CT", cts), ("MR", mrs)):
         if not scans:
             raise InputError(f"there is no {side} to learn from: a translation needs images of both kinds")
+    if not how.paired and len({scan.name for scan in (*cts, *mrs)}) < 2:
+        raise InputError("one person's CT and MR are a pair: unpaired training needs images of two people at least")
     if how.paired:
         if unlike := [ct.name for ct, mr in zip(cts, mrs, strict=True) if ct.image.shape != mr.image.shape]:
             raise InputError(f"CT and MR of {', '.join(unlike)} lie on different grids: paired training needs one")
@@ -158,7 +176,9 @@ def _to_draw_from(cts: Sequence[Scan], mrs: Sequence[Scan], how: Patches) -> tup
 
 def _players(training: SynthesisTraining, compute: Compute) -> tuple[Players, nn.Module]:
     torch.manual_seed(training.seed)
-    nets = networks(training.kind, training.terms, training.generator.build, training.critic.build)
+    nets = networks(
+        training.kind, training.terms, training.generator.build, None if training.critic is None else training.critic.build
+    )
     for net in nets.values():
         net.to(compute.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         net.train()
@@ -168,7 +188,8 @@ def _players(training: SynthesisTraining, compute: Compute) -> tuple[Players, nn
     sizes = [term.pool for term in training.terms.values() if isinstance(term, Adversarial)]
     pools = {name: ImagePool(max(sizes)) for name in nets if name in JUDGED}
     judges = torch.optim.Adam(critics, training.critic_rate, betas=BETAS) if critics else None
-    return Players(nets, training.terms, torch.optim.Adam(makers, training.schedule.rate, betas=BETAS), judges, pools), average
+    movers = torch.optim.Adam(makers, training.schedule.rate, betas=BETAS)
+    return Players(nets, training.terms, movers, judges, pools, training.critic_ceiling), average
 
 
 def _on(compute: Compute, pair: Pair) -> Pair:

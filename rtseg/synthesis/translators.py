@@ -41,13 +41,17 @@ Build = Callable[[int], nn.Module]
 
 @dataclass(frozen=True, eq=False)
 class Players:
-    """All networks of a run by name, the two optimizers (no critics', where no term is adversarial) and the critics' pools."""
+    """All networks of a run by name, the two optimizers (no critics', where no term is adversarial) and the critics' pools.
+
+    ceiling: a critic that is right about a larger share of its patches does not learn from them.
+    """
 
     nets: Mapping[str, nn.Module]
     terms: Mapping[str, Term]
     makers: torch.optim.Optimizer
     critics: torch.optim.Optimizer | None
     pools: Mapping[str, ImagePool]
+    ceiling: float = 1.0
     clip: float = 10.0
 
 
@@ -70,11 +74,13 @@ def must_go_together(kind: Kind, terms: Mapping[str, Term], *, is_paired: bool) 
         raise ConfigError("one_sided without the term consistency is held by nothing: add it, or take two_way")
 
 
-def networks(kind: Kind, terms: Mapping[str, Term], generator: Build, critic: Build) -> dict[str, nn.Module]:
-    """The networks that a translator with these terms needs, by name."""
+def networks(kind: Kind, terms: Mapping[str, Term], generator: Build, critic: Build | None) -> dict[str, nn.Module]:
+    """The networks that a translator with these terms needs, by name. Raises ConfigError for a term whose critic is missing."""
     nets = {name: generator(1) for name in MAKERS[kind]}
     for term in terms.values():
         if isinstance(term, Adversarial):
+            if critic is None:
+                raise ConfigError("an adversarial term needs a critic; name one, or leave the term out")
             names = [TURNED_MR_CRITIC] if term.on == "turned_mr" else [MR_CRITIC, *([CT_CRITIC] if kind == "two_way" else [])]
             nets |= {name: critic(2 if term.conditional else 1) for name in names}
     return nets
@@ -108,15 +114,16 @@ def _descend_makers(players: Players, images: StepImages) -> dict[str, Tensor]:
 def _descend_critics(players: Players, images: StepImages, random: np.random.Generator) -> dict[str, Tensor]:
     """The critics, on what was made before the generators moved, and on older images of their pools."""
     assert players.critics is not None
-    shown, losses = {}, []
+    shown: dict[str, Tensor] = {}
+    losses = []
     for term in (term for term in players.terms.values() if isinstance(term, Adversarial)):
         for name in term.critics(images):
             real_name, fake_name = JUDGED[name]
             real = players.nets[name](term.seen(images, name, real_name).detach())
             fake = players.nets[name](players.pools[name].seen(term.seen(images, name, fake_name), random))
-            losses.append(term.critic_loss(real, fake))
-            shown[f"{name}_loss"] = losses[-1].detach()
-            shown[f"{name}_accuracy"] = _accuracy(real, fake, 0.5 if term.mode == "lsgan" else 0.0)
+            loss, accuracy = term.critic_loss(real, fake), _accuracy(real, fake, 0.5 if term.mode == "lsgan" else 0.0)
+            losses.append(loss * (accuracy <= players.ceiling))
+            shown |= {f"{name}_loss": loss.detach(), f"{name}_accuracy": accuracy}
     players.critics.zero_grad(set_to_none=True)
     torch.stack(losses).sum().backward()  # type: ignore[no-untyped-call]
     players.critics.step()

@@ -15,14 +15,16 @@ import yaml
 from pydantic import ConfigDict, create_model
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from rtseg.core import BundleError, ConfigError, OutputError
 from rtseg.imaging import Preparation
+from rtseg.imaging.intensity import Scale
 from rtseg.segmentation.confidence import Calibration
 from rtseg.segmentation.inference import Segmenter
 from rtseg.segmentation.review import Limits
 from rtseg.segmentation.tidy import Rules
+from rtseg.synthesis.inference import Translator
 from rtseg.systems.system import System
 from rtseg.systems.task import Task
 from rtseg.systems.words import read_yaml, validated
@@ -33,7 +35,13 @@ Part = TypeVar("Part")
 SUMS = "SHA256SUMS"
 ABOUT = "bundle.json"
 LIMITS = "limits.json"
-FILES = ("system.yaml", "task.yaml", "segmenter.safetensors", LIMITS, "card.md", ABOUT)
+SCALE = "scale.json"
+SEGMENTER, TRANSLATOR = "segmenter.safetensors", "translator.safetensors"
+COMMON = ("system.yaml", "task.yaml", LIMITS, "card.md", ABOUT)
+"""Files of every bundle."""
+
+OF_SEGMENTER, OF_TRANSLATOR = (SEGMENTER,), (TRANSLATOR, SCALE)
+"""Files of a bundle that contours, and of one that makes a synthetic MR; one does either or both."""
 
 
 @dataclass(frozen=True)
@@ -47,21 +55,26 @@ class About:
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """What a bundle is written from; weights are the segmenter's tensors by name."""
+    """What a bundle is written from; weights are the segmenter's tensors by name, translator those of the generator with the
+    values of its MR; None for a bundle without.
+    """
 
     about: About
     system: System
     task: Task
-    weights: Mapping[str, Tensor]
+    weights: Mapping[str, Tensor] | None
     limits: Limits
     card: str
+    translator: Mapping[str, Tensor] | None = None
+    scale: Scale | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
     """A model ready to be used; each room receives its own part of it.
 
-    sha256 is the hash of the bundle's list of checksums: it stands for every byte of it.
+    sha256 is the hash of the bundle's list of checksums: it stands for every byte of it. translator: for a segmenter that sees
+    a synthetic MR.
     """
 
     about: About
@@ -71,6 +84,7 @@ class Bundle:
     limits: Limits
     card: str
     sha256: str
+    translator: Translator | None = None
 
     @property
     def preparation(self) -> Preparation:
@@ -87,25 +101,65 @@ class Bundle:
         return section.partition("\n## ")[0].strip()
 
 
+@dataclass(frozen=True, eq=False)
+class TranslatorBundle:
+    """A model's way from CT to synthetic MR, ready to be used."""
+
+    about: About
+    task: Task
+    system: System
+    translator: Translator
+    sha256: str
+
+
 def load_bundle(folder: Path, compute: Compute) -> Bundle:
     """Check every file of a bundle against its checksum, then load it. Nothing is ever unpickled.
 
-    Raises BundleError naming the file that is missing, altered or does not fit.
+    Raises BundleError naming the file that is missing, altered or does not fit, or if the model has no segmenter.
     """
     sha256 = verify_bundle(folder)
-    system = validated(System, read_yaml(folder / "system.yaml"), str(folder / "system.yaml"))
-    task = validated(Task, read_yaml(folder / "task.yaml"), str(folder / "task.yaml"))
-    net = system.segmenter.build(inputs=len(system.windows_hu), outputs=len(task.organs))
-    try:
-        weights = load_file(folder / "segmenter.safetensors")
-        net.load_state_dict({name: value.float() for name, value in weights.items()})
-    except (SafetensorError, RuntimeError) as error:
-        raise BundleError(f"{folder / 'segmenter.safetensors'} does not fit system.yaml and task.yaml: {error}") from error
-    net = net.requires_grad_(False).to(compute.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    system, task = _described(folder)
+    if system.segmenter is None or system.segmentation is None:
+        raise BundleError(f"model {folder.name} makes a synthetic MR and contours nothing: use it with rtseg synthesize")
+    net = _loaded(system.segmenter.build(inputs=system.channels, outputs=len(task.organs)), folder / SEGMENTER, compute)
     part = system.segmentation
-    segmenter = Segmenter(net, task.organs, system.windows_hu, part.sampling.patch, part.overlap, compute)
+    segmenter = Segmenter(net, task.organs, system.windows_hu, part.sampling.patch, part.overlap, compute, system.sees_mr)
     about, limits = _from_json(About, folder / ABOUT), read_limits(folder / LIMITS)
-    return Bundle(about, task, system, segmenter, limits, (folder / "card.md").read_text(encoding="utf-8"), sha256)
+    card = (folder / "card.md").read_text(encoding="utf-8")
+    translator = _translator(folder, system, compute) if (folder / TRANSLATOR).is_file() else None
+    if system.sees_mr and translator is None:
+        raise BundleError(f"{folder}: its segmenter sees a synthetic MR, and {TRANSLATOR} is missing; get the bundle again")
+    return Bundle(about, task, system, segmenter, limits, card, sha256, translator)
+
+
+def load_translator(folder: Path, compute: Compute) -> TranslatorBundle:
+    """As ``load_bundle``, of the part that makes a synthetic MR alone. Raises BundleError if there is none."""
+    sha256 = verify_bundle(folder)
+    system, task = _described(folder)
+    if not (folder / TRANSLATOR).is_file():
+        raise BundleError(f"model {folder.name} works on the CT alone: it makes no synthetic MR")
+    return TranslatorBundle(_from_json(About, folder / ABOUT), task, system, _translator(folder, system, compute), sha256)
+
+
+def _described(folder: Path) -> tuple[System, Task]:
+    system = validated(System, read_yaml(folder / "system.yaml"), str(folder / "system.yaml"))
+    return system, validated(Task, read_yaml(folder / "task.yaml"), str(folder / "task.yaml"))
+
+
+def _translator(folder: Path, system: System, compute: Compute) -> Translator:
+    if system.translator is None or system.synthesis is None:
+        raise BundleError(f"{folder / TRANSLATOR} does not fit system.yaml, which has no translator")
+    net = _loaded(system.translator.generator.build(), folder / TRANSLATOR, compute)
+    return Translator(net, system.synthesis.patch, system.synthesis.overlap, read_scale(folder / SCALE), compute)
+
+
+def _loaded(net: nn.Module, file: Path, compute: Compute) -> nn.Module:
+    try:
+        net.load_state_dict({name: value.float() for name, value in load_file(file).items()})
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise BundleError(f"{file} does not fit system.yaml and task.yaml: {error}") from error
+    ready: nn.Module = net.requires_grad_(False).to(compute.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    return ready
 
 
 def verify_bundle(folder: Path) -> str:
@@ -118,8 +172,12 @@ def verify_bundle(folder: Path) -> str:
         raise BundleError(f"{folder} is no model bundle: {SUMS} is missing; make one with: rtseg bundle RUN --output DIR")
     lines = re.findall(r"^([0-9a-f]{64})  (.+)$", sums.read_text(encoding="utf-8", errors="replace"), re.MULTILINE)
     listed = {name: digest for digest, name in lines}
-    if set(listed) != set(FILES):
-        raise BundleError(f"{sums} must list {', '.join(FILES)}; it lists {', '.join(listed) or 'nothing'}")
+    lawful = [set(COMMON) | set(parts) for parts in (OF_SEGMENTER, OF_TRANSLATOR, OF_SEGMENTER + OF_TRANSLATOR)]
+    if set(listed) not in lawful:
+        raise BundleError(
+            f"{sums} must list {', '.join(COMMON)}, and {SEGMENTER}, or {TRANSLATOR} with {SCALE}, or all of them; "
+            f"it lists {', '.join(listed) or 'nothing'}"
+        )
     for name, expected in listed.items():
         file = folder / name
         if not file.is_file():
@@ -139,9 +197,12 @@ def write_bundle(folder: Path, parts: Parts) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     write_yaml(parts.system, folder / "system.yaml")
     write_yaml(parts.task, folder / "task.yaml")
-    half = {name: value.to(torch.float16).contiguous() for name, value in parts.weights.items()}
-    save_file(half, folder / "segmenter.safetensors")
-    (folder / "segmenter.safetensors").chmod(0o644)  # safetensors keeps it to its owner
+    for weights, name in ((parts.weights, SEGMENTER), (parts.translator, TRANSLATOR)):
+        if weights is not None:
+            save_file({key: value.to(torch.float16).contiguous() for key, value in weights.items()}, folder / name)
+            (folder / name).chmod(0o644)  # safetensors keeps it to its owner
+    if parts.scale is not None:
+        write_scale(parts.scale, folder / SCALE)
     write_limits(parts.limits, folder / LIMITS)
     (folder / ABOUT).write_text(json.dumps(asdict(parts.about), indent=1) + "\n")
     write_card(folder, parts.card)
@@ -165,7 +226,8 @@ def write_calibration(folder: Path, calibration: Mapping[str, Calibration]) -> N
 
 
 def _seal(folder: Path) -> None:
-    lines = [f"{_sha256(folder / name)}  {name}\n" for name in FILES]
+    there = [name for name in (*COMMON, *OF_SEGMENTER, *OF_TRANSLATOR) if (folder / name).is_file()]
+    lines = [f"{_sha256(folder / name)}  {name}\n" for name in there]
     (folder / SUMS).write_text("".join(lines))
 
 
@@ -183,6 +245,16 @@ def write_limits(limits: Limits, file: Path) -> None:
 def read_limits(file: Path) -> Limits:
     """The limits of a bundle or a run folder. Raises BundleError if the file does not hold them."""
     return _from_json(Limits, file)
+
+
+def write_scale(scale: Scale, file: Path) -> None:
+    """The values of a synthetic MR as JSON that reads back as the same."""
+    file.write_text(json.dumps(asdict(scale), indent=1) + "\n")
+
+
+def read_scale(file: Path) -> Scale:
+    """The scale of a bundle or a run folder. Raises BundleError if the file does not hold one."""
+    return _from_json(Scale, file)
 
 
 def _from_json(part: type[Part], file: Path) -> Part:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -10,8 +11,25 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from rtseg.core.anatomy import mirrored, organ
 from rtseg.data.pack import PackPlan
 from rtseg.imaging import Preparation
+from rtseg.imaging.landmarks import Landmark
 from rtseg.metrics import HowMeasured
 from rtseg.segmentation.tidy import Rules
+from rtseg.synthesis.review import Region
+
+
+class Table(BaseModel):
+    """What CT values look like in an MR, roughly: HU that rise, and values of the MR in -1..1; straight between them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    hu: tuple[float, ...] = Field(min_length=2)
+    mr: tuple[Annotated[float, Field(ge=-1, le=1)], ...]
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if len(self.hu) != len(self.mr) or any(a >= b for a, b in pairwise(self.hu)):
+            raise ValueError(f"a table has HU that rise and as many MR values, found hu {self.hu}, mr {self.mr}")
+        return self
 
 
 class Task(BaseModel):
@@ -21,6 +39,9 @@ class Task(BaseModel):
     piece_ml: a second piece of an organ smaller than this is not worth a finding.
     redraw_below: organ -> DSC under which a contour is redrawn rather than corrected, for the finding low_confidence; an organ
     that is not among them has rtseg.segmentation.confidence.REDRAW_BELOW.
+    landmark: what heights of slices count from where CT and MR are of different people; mr_from_mm: height above it from which on
+    such MRs show anything, so that below it a synthetic MR is a guess; mr_most_air: share of the body that is air, at most, where
+    they do. ct_to_mr: where a translator's training begins.
     nsd_mm: organ -> tolerance of the normalised surface Dice, mm; an organ that is not among them has that of HowMeasured.
     """
 
@@ -34,6 +55,10 @@ class Task(BaseModel):
     piece_ml: float = 0.3
     redraw_below: Mapping[str, Annotated[float, Field(ge=0, le=1)]] = {}
     nsd_mm: Mapping[str, Annotated[float, Field(gt=0)]] = {}
+    landmark: Landmark | None = None
+    mr_from_mm: float = 0.0
+    mr_most_air: Annotated[float, Field(ge=0, le=1)] | None = None
+    ct_to_mr: Table | None = None
 
     @model_validator(mode="after")
     def _organs_exist(self) -> Self:
@@ -69,5 +94,10 @@ class Task(BaseModel):
         }
 
     @property
+    def mr_region(self) -> Region:
+        """Where a synthetic MR is more than a guess."""
+        return Region(self.landmark, self.mr_from_mm, self.mr_most_air)
+
+    @property
     def pack_plan(self) -> PackPlan:
-        return PackPlan(self.organs, self.open_ended, self.preparation)
+        return PackPlan(self.organs, self.open_ended, self.preparation, self.landmark)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -14,6 +16,11 @@ from pydantic import BaseModel, ValidationError
 from rtseg.core import ConfigError
 
 Model = TypeVar("Model", bound=BaseModel)
+
+BOOL = "tag:yaml.org,2002:bool"
+
+TAG = "network"
+"""The key that says which of several parts is meant."""
 
 
 def validated(model: type[Model], content: Mapping[str, Any], source: str) -> Model:
@@ -25,10 +32,21 @@ def validated(model: type[Model], content: Mapping[str, Any], source: str) -> Mo
         raise ConfigError(f"{source}: " + "; ".join(lines)) from error
 
 
+class Loader(yaml.SafeLoader):
+    """Of YAML 1.2's truth values only: `on`, `off`, `yes` and `no` are words, as the key `on` of a term is."""
+
+
+Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != BOOL]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+Loader.add_implicit_resolver(BOOL, re.compile("^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+
+
 def read_yaml(file: Path) -> dict[str, Any]:
     """The mapping that a YAML file holds. Raises ConfigError if it is not there, or is none."""
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = yaml.load(file.read_text(encoding="utf-8"), Loader)  # it is a SafeLoader
     except OSError as error:
         raise ConfigError(f"{file} cannot be read: {error.strerror}") from error
     except yaml.YAMLError as error:
@@ -55,17 +73,23 @@ def _line(model: type[BaseModel], problem: Any) -> str:
 def _names(part: Any, path: tuple[Any, ...]) -> list[str]:
     """Field names at a place in a model, as far as types tell."""
     for step in path:
-        known = _types(part)
-        part = known.get(str(step))
-    return list(_types(part))
+        members = _members(part)
+        tagged = [member for member in members if getattr(member, TAG, None) == step]
+        part = tagged[0] if tagged else next((known[str(step)] for known in map(_types, members) if str(step) in known), None)
+    return [name for member in _members(part) for name in _types(member)]
+
+
+def _members(part: Any) -> tuple[Any, ...]:
+    """The types that a part may be of."""
+    if get_origin(part) is Annotated:
+        return _members(get_args(part)[0])
+    return tuple(inner for one in get_args(part) for inner in _members(one)) if isinstance(part, UnionType) else (part,)
 
 
 def _types(part: Any) -> dict[str, Any]:
     if isinstance(part, type) and issubclass(part, BaseModel):
         return {name: field.annotation for name, field in part.model_fields.items()}
     if isinstance(part, type) and is_dataclass(part):
-        from typing import get_type_hints
-
         hints = get_type_hints(part)
         return {field.name: hints[field.name] for field in fields(part)}
     return {}

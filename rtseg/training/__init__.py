@@ -4,7 +4,7 @@ from rtseg.training.augment import Augmentation, Batch, cut
 from rtseg.training.device import Compute, choose_compute
 from rtseg.training.ema import follow
 from rtseg.training.run import Checkpoint, Run, load_named, load_optimizer, named_weights, optimizer_tensors
-from rtseg.training.sampling import Resident, Sampling, draw, resident
+from rtseg.training.sampling import Resident, Sampling, draw, resident, scaled
 from rtseg.training.schedule import Schedule
 
 __all__ = [
@@ -25,4 +25,5 @@ __all__ = [
     "named_weights",
     "optimizer_tensors",
     "resident",
+    "scaled",
 ]

@@ -13,9 +13,12 @@ from torch.nn import functional
 
 from rtseg.data.pack import SHARES
 from rtseg.imaging import AIR_HU
-from rtseg.training.sampling import Draw, Resident
+from rtseg.training.sampling import Draw, Resident, scaled
 
 Array = NDArray[np.float64]
+
+OUTSIDE = -1.0
+"""Value of a synthetic MR outside of the body and beyond the scan."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +54,13 @@ class Batch:
     hu      (b, 1, d, h, w) float32
     organs  (b, n, d, h, w) share of each voxel, 0..1
     known   (b, n, d, h, w) bool: where the organ's presence or absence is known
+    smr     (b, 1, d, h, w) synthetic MR in -1..1, None for none: turned as the CT is, its values as the translator made them
     """
 
     hu: Tensor
     organs: Tensor
     known: Tensor
+    smr: Tensor | None = None
 
 
 @torch.no_grad()
@@ -73,10 +78,10 @@ def cut(
     small ones about the other axes shear a little.
     """
     parts = [_cut_one(cases[d.case], d, patch, augmentation, mirrored, random) for d in draws]
-    hu, organs, known = (torch.cat(p) for p in zip(*parts, strict=True))
+    hu, organs, known, mr = (torch.cat(p) for p in zip(*parts, strict=True))
     looks = Looks(hu.shape[0], hu.device, random)
     hu = _intensity(_with_shell(hu, augmentation.shell, looks), augmentation, looks)
-    return _with_seams(Batch(hu, organs, known), augmentation.seam, looks)
+    return _with_seams(Batch(hu, organs, known, mr if mr.shape[1] else None), augmentation.seam, looks)
 
 
 def _cut_one(
@@ -86,21 +91,24 @@ def _cut_one(
     augmentation: Augmentation,
     mirrored: Sequence[int],
     random: np.random.Generator,
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """HU, shares and known voxels of the organs, and the synthetic MR (none: no channel)."""
     device = case.ct.device
     matrix, flip = _transform(augmentation, random)
     box = _touched(case, draw, patch, matrix)
     start, size = np.array([side.start for side in box]), np.array([side.stop - side.start for side in box], dtype=np.float64)
     grid = _sampling_grid(patch, matrix, np.array(draw.centre) - start, size, device)
     whole = (slice(None), *box)
-    image = torch.cat([case.ct[whole].float() - AIR_HU, case.organs[whole].float() / SHARES, _known_slices(case)[whole]])
+    parts = [case.ct[whole].float() - AIR_HU, case.organs[whole].float() / SHARES, _known_slices(case)[whole]]
+    parts += [] if case.smr is None else [scaled(case.smr[whole]) - OUTSIDE]
+    image = torch.cat(parts)
     values = functional.grid_sample(image[None], grid, mode="bilinear", padding_mode="zeros", align_corners=False)
     organs = len(case.contoured)
-    hu, shares, known = values[:, :1] + AIR_HU, values[:, 1 : 1 + organs], values[:, 1 + organs :] > 0.5
+    hu, shares, known = values[:, :1] + AIR_HU, values[:, 1 : 1 + organs], values[:, 1 + organs : 1 + 2 * organs] > 0.5
     if flip:
         order = torch.as_tensor(list(mirrored), device=device)
         shares, known = shares[:, order], known[:, order]
-    return hu, shares, known
+    return hu, shares, known, values[:, 1 + 2 * organs :] + OUTSIDE
 
 
 def _touched(case: Resident, draw: Draw, patch: tuple[int, int, int], matrix: Array) -> tuple[slice, slice, slice]:
@@ -224,4 +232,5 @@ def _with_seams(batch: Batch, probability: float, looks: Looks) -> Batch:
     beyond = (slices < end[:, None]) | (slices >= first[:, None])
     other = torch.as_tensor(beyond, device=batch.hu.device).view(count, 1, depth, 1, 1)
     hu = torch.where(other, batch.hu.roll(1, 0), batch.hu)
-    return Batch(hu, batch.organs * ~other, batch.known & ~other)
+    mr = None if batch.smr is None else torch.where(other, batch.smr.roll(1, 0), batch.smr)
+    return Batch(hu, batch.organs * ~other, batch.known & ~other, mr)

@@ -67,7 +67,13 @@ def choose_compute(threads: int | None = None) -> Compute:
 
 
 def _bf16_pays(device: torch.device) -> bool:
-    """Measured on the whole block, unless a small part of it takes so long that the whole would take minutes."""
+    """Measured on the whole block, unless oneDNN has no bf16 for this processor and would imitate it.
+
+    A small part goes first, in case the whole would take minutes all the same.
+    """
+    has_onednn = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    if has_onednn and not torch.ops.mkldnn._is_mkldnn_bf16_supported():  # torch tells it nowhere else
+        return False
     small = (1, 48, 4, 8, 8)
     if seconds(device, torch.bfloat16, small) > HOPELESS * seconds(device, torch.float32, small):
         return False

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rtseg.data.pack import SHARES, PackedCase
+from rtseg.data.pack import BYTES, SHARES, PackedCase
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,8 @@ class Sampling:
 class Resident:
     """A packed case as tensors on the training device.
 
-    ct (1, d, h, w) int16 HU; organs (n, d, h, w) uint8 shares; contoured (n,) bool; known (n, 2) slices.
+    ct (1, d, h, w) int16 HU; organs (n, d, h, w) uint8 shares; contoured (n,) bool; known (n, 2) slices; smr (1, d, h, w) uint8
+    synthetic MR, 0 to 255 for -1..1, None for none.
     voxels[n]: some MAX_CENTRES places (m, 3) of an organ that a patch may be centred on.
     """
 
@@ -40,6 +41,7 @@ class Resident:
     contoured: NDArray[np.bool_]
     known: NDArray[np.int64]
     voxels: tuple[NDArray[np.int64], ...]
+    smr: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,13 @@ MAX_CENTRES = 400
 """About as many places per organ are kept, evenly picked: never more than twice as many."""
 
 
-def resident(case: PackedCase, device: torch.device) -> Resident:
-    """Bring a packed case onto the device once; steps only cut from it."""
+def scaled(grey: Tensor) -> Tensor:
+    """Grey levels of a packed MR in -1..1."""
+    return grey.float() * (2 / BYTES) - 1
+
+
+def resident(case: PackedCase, device: torch.device, smr: NDArray[np.uint8] | None = None) -> Resident:
+    """Bring a packed case, and its synthetic MR, onto the device once; steps only cut from it."""
     voxels = []
     for organ in case.organs:
         places = np.argwhere(organ >= SHARES // 2)
@@ -66,6 +73,7 @@ def resident(case: PackedCase, device: torch.device) -> Resident:
         case.contoured,
         case.known,
         tuple(voxels),
+        None if smr is None else torch.from_numpy(smr)[None].to(device),
     )
 
 

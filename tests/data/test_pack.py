@@ -121,8 +121,9 @@ def assert_same(a: PackedCase, b: PackedCase) -> None:
 
 def test_packed_cases_are_read_as_they_were_packed(folders: list[CaseFolder], tmp_path: Path) -> None:
     heard: list[str] = []
-    plan, cases, _ = read_pack(pack(folders, PLAN, tmp_path / "packed", heard.append))
-    assert plan == PLAN
+    found = read_pack(pack(folders, PLAN, tmp_path / "packed", heard.append))
+    cases = found.cases
+    assert found.plan == PLAN
     assert heard == ["pt_1", "pt_2"]
     for packed, folder in zip(cases, folders, strict=True):
         assert_same(packed, pack_case(folder.read(), folder.split, PLAN))
@@ -135,7 +136,7 @@ def test_the_same_cases_give_the_same_bytes_whenever_they_are_packed(folders: li
     assert files == ["index.json", "pt_1.npz", "pt_2.npz"]
     for name in files:
         assert (first / name).read_bytes() == (second / name).read_bytes()
-    assert read_pack(first)[2] == read_pack(second)[2]
+    assert read_pack(first).fingerprint == read_pack(second).fingerprint
     # the hour does not stand in the files
     with zipfile.ZipFile(first / "pt_1.npz") as arrays:
         assert {member.date_time for member in arrays.infolist()} == {(1980, 1, 1, 0, 0, 0)}
@@ -146,7 +147,7 @@ def test_another_plan_has_another_fingerprint(folders: list[CaseFolder], tmp_pat
     first, second = (
         pack(folders[:1], plan, tmp_path / name, HEARD.append) for plan, name in ((PLAN, "first"), (other, "second"))
     )
-    assert read_pack(first)[2] != read_pack(second)[2]
+    assert read_pack(first).fingerprint != read_pack(second).fingerprint
 
 
 def test_an_altered_or_missing_file_is_refused(folders: list[CaseFolder], tmp_path: Path) -> None:
@@ -197,7 +198,7 @@ def test_a_real_patient_packs(test_data: Callable[[str], Path], tmp_path: Path) 
     organs = ("Bone_Mandible", "Larynx", "SpinalCord")
     plan = PackPlan(organs, ("SpinalCord",), Preparation((2.5, 4.0, 4.0), (-1000.0, 2000.0), 8.0))
     folder = next(case for case in find_cases(test_data("openkbp_head_neck")) if case.name == "pt_1")
-    _, (packed,), _ = read_pack(pack([folder], plan, tmp_path / "packed", HEARD.append))
+    (packed,) = read_pack(pack([folder], plan, tmp_path / "packed", HEARD.append)).cases
     assert packed.contoured.tolist() == [True, False, True]
     assert packed.ct.shape[0] == 60
     assert packed.organs[0].sum() / SHARES * 0.04 == pytest.approx(70.14, rel=0.02)

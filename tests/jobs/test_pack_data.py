@@ -29,7 +29,8 @@ def test_every_case_is_packed_and_told(tmp_path: Path, task: str) -> None:
     named: list[str] = []
     assert pack_data(write_ball_cases(tmp_path / "cases"), tmp_path / "packed", task, counted.append, named.append) == 3
     assert (counted, named) == ([3], ["p1", "p2", "p3"])
-    plan, cases, _ = read_pack(tmp_path / "packed")
+    packed = read_pack(tmp_path / "packed")
+    plan, cases = packed.plan, packed.cases
     assert plan == ball_task().pack_plan
     assert [(case.name, case.split) for case in cases] == [("p1", "train"), ("p2", "train"), ("p3", "validation")]
 

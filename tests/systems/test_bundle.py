@@ -28,11 +28,12 @@ from rtseg.systems import (
     write_calibration,
     write_card,
 )
-from rtseg.systems.bundle import FILES, SUMS
+from rtseg.systems.bundle import COMMON, OF_SEGMENTER, SUMS
 from rtseg.training import Compute
 
 CPU = Compute(torch.device("cpu"), torch.float32)
 SYSTEM, TASK = read_system("ct_only").at_size("tiny"), read_task("head_neck")
+FILES = COMMON + OF_SEGMENTER
 ABOUT = About("head_neck_ct", "0.3", 1200)
 SIDE = ((1.0, 2.0), (-3.0, 4.5), (5.0, 6.0))
 EXPECTED = Expected({"Larynx": (10.0, 50.5)}, {"Larynx": {"Brainstem": SIDE}}, ("SpinalCord",))
