@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from rtseg.imaging import Preparation
+from rtseg.imaging.intensity import Scale
 from rtseg.nets import DAUNet
 from rtseg.segmentation.review import Limits
 from rtseg.systems import About, Parts, System, Task, read_system, write_bundle
@@ -72,3 +73,23 @@ def write_ball_bundle(folder: Path) -> Path:
     system = ball_system()
     card = "# three_balls 1.0\n\n## Limits\nKnows nothing but balls.\n\n## Data\nNone.\n"
     return write_bundle(folder, Parts(About("three_balls", "1.0", 0), system, ball_task(), ball_weights(system), Limits(), card))
+
+
+def write_smr_bundle(folder: Path) -> Path:
+    """The same model, whose synthetic MR nobody looks at: a generator with weights by chance."""
+    system = ball_system().model_copy(update={"inputs": "ct"})
+    translated = system.with_translator_of(read_system("cyclegan").at_size("tiny"))
+    torch.manual_seed(0)
+    net = translated.translator.generator.build()
+    card = "# three_balls_smr 1.0\n"
+    parts = Parts(
+        About("three_balls_smr", "1.0", 0),
+        translated,
+        ball_task(),
+        ball_weights(system),
+        Limits(),
+        card,
+        net.state_dict(),
+        Scale((0.0, 400.0), (-1.0, 1.0)),
+    )
+    return write_bundle(folder, parts)

@@ -77,6 +77,9 @@ def synthesis(
         bool,
         typer.Option("--accept-weak-pairs", help="Train a method that needs registered pairs on pairs that are some mm apart."),
     ] = False,
+    probe: Annotated[
+        str | None, typer.Option(help="Model (name or folder) that segments MRs, for a system with the term perceptual.")
+    ] = None,
 ) -> None:
     """Train a translator from CT to MR. Killed at any moment it goes on where its last checkpoint stands, on the same curve.
 
@@ -90,7 +93,7 @@ def synthesis(
         bar.reach(step, " ".join(f"{name} {value:.4g}" for name, value in figures.items()))
 
     budget_s = None if budget is None else seconds(budget)
-    order = SynthesisOrder(system, task, data, run, size, budget_s, threads, seed, accept_weak_pairs)
+    order = SynthesisOrder(system, task, data, run, size, budget_s, threads, seed, accept_weak_pairs, probe)
     try:
         step = train_synthesis(order, progress, bar.begin)
     except KeyboardInterrupt:

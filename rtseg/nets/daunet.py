@@ -79,6 +79,13 @@ class AttentionUNet(nn.Module):
         deep = [head(x) for head, x in zip(self.deep_heads, features, strict=False)]
         return [self._finest(image, features[0]), *deep]
 
+    def forward_features(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Logits on the full grid, and the last two feature maps before them, coarse and fine: what the network made of it."""
+        coarse = self._decoded(image)[0]
+        fine = self._fine_features(image, coarse)
+        logits: Tensor = self.head(fine)
+        return logits, [coarse, fine]
+
     def start_from_frequencies(self, shares: Tensor) -> None:
         """Let every head begin by predicting each organ's share of the voxels, ``shares`` (outputs,) in 0..1."""
         logits = torch.logit(shares.clamp(1e-5, 1 - 1e-5))
@@ -101,9 +108,13 @@ class AttentionUNet(nn.Module):
         return features
 
     def _finest(self, image: Tensor, features: Tensor) -> Tensor:
-        x = unfold(self.unfold(features), self.options.fold)  # (b, 48, d / 2, ...) -> (b, 16, d, h, w)
-        logits: Tensor = self.head(self.fine(torch.cat([x, image], dim=1)))
+        logits: Tensor = self.head(self._fine_features(image, features))
         return logits
+
+    def _fine_features(self, image: Tensor, features: Tensor) -> Tensor:
+        x = unfold(self.unfold(features), self.options.fold)  # (b, 48, d / 2, ...) -> (b, 16, d, h, w)
+        fine: Tensor = self.fine(torch.cat([x, image], dim=1))
+        return fine
 
     def _must_fit(self, image: Tensor) -> None:
         size, multiple = tuple(image.shape[2:]), self.options.multiple

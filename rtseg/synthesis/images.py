@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 
 from torch import Tensor, nn
@@ -15,21 +16,52 @@ CT_TO_MR, MR_TO_CT = "ct_to_mr", "mr_to_ct"
 MR_CRITIC, CT_CRITIC, TURNED_MR_CRITIC = "mr_critic", "ct_critic", "turned_mr_critic"
 """The critics by name."""
 
+CT_ORGANS, MR_ORGANS = "ct_organs", "mr_organs"
+"""The segmenters that learn beside them, of the CT and of the MR made of it."""
+
+PROBE = "probe"
+"""A segmenter of MRs that was trained before and stands still."""
+
 JUDGED = {MR_CRITIC: ("mr", "fake_mr"), CT_CRITIC: ("ct", "fake_ct"), TURNED_MR_CRITIC: ("turned_mr", "turned_fake_mr")}
 """What each critic tells apart: names of the real images and the made ones."""
+
+
+Features = tuple[Tensor, list[Tensor]]
+"""Logits (b, organs, d, h, w) of a segmenter, and its last feature maps."""
+
+OrgansLoss = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""From logits, shares of the voxels and where these are known, (b, organs, d, h, w) each, to a scalar."""
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """The CT's organs: share of each voxel, and where their presence or absence is known, (b, organs, d, h, w) each; and what a
+    segmenter's answer is worth.
+    """
+
+    shares: Tensor
+    known: Tensor
+    loss: OrgansLoss
 
 
 class StepImages:
     """CT and MR patches (b, 1, d, h, w) in -1..1 of a step, and all that the networks make of them.
 
     ct and mr belong to one patient only in paired training. mask: where both were measured, for paired terms; None everywhere.
+    labels: the CT's organs, for a term that is about them.
     Networks stand by name; asking for an image whose network a run does not have raises KeyError.
     """
 
     def __init__(
-        self, ct: Tensor, mr: Tensor, nets: Mapping[str, nn.Module], turn: Turn = "rot90", mask: Tensor | None = None
+        self,
+        ct: Tensor,
+        mr: Tensor,
+        nets: Mapping[str, nn.Module],
+        turn: Turn = "rot90",
+        mask: Tensor | None = None,
+        labels: Labels | None = None,
     ) -> None:
-        self.ct, self.mr, self.mask = ct, mr, mask
+        self.ct, self.mr, self.mask, self.labels = ct, mr, mask, labels
         self.nets, self.turn = nets, turn
 
     @cached_property
@@ -63,6 +95,21 @@ class StepImages:
         return self._made(MR_TO_CT, self.ct)
 
     @cached_property
+    def organs_of_ct(self) -> Features:
+        """What the CT's segmenter sees in it."""
+        return self._seen(CT_ORGANS, self.ct)
+
+    @cached_property
+    def organs_of_fake_mr(self) -> Features:
+        """What the MR's segmenter sees in the MR made of it."""
+        return self._seen(MR_ORGANS, self.fake_mr)
+
+    @cached_property
+    def probed(self) -> tuple[list[Tensor], list[Tensor]]:
+        """What the probe makes of the MR made, and of the patient's own."""
+        return self._seen(PROBE, self.fake_mr)[1], self._seen(PROBE, self.mr)[1]
+
+    @cached_property
     def turned_mr(self) -> Tensor:
         return turned(self.mr, self.turn)
 
@@ -78,3 +125,7 @@ class StepImages:
     def _made(self, net: str, image: Tensor) -> Tensor:
         made: Tensor = self.nets[net](image)
         return made.float()
+
+    def _seen(self, net: str, image: Tensor) -> Features:
+        logits, features = self.nets[net].forward_features(image)  # type: ignore[operator]  # nn.Module's attributes are Any or Tensor
+        return logits.float(), [feature.float() for feature in features]

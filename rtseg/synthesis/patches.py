@@ -24,6 +24,7 @@ class Patches:
     paired     the MR patch is the same place of the same patient
     lowest_mm  unpaired: no patch begins lower than this above the landmark from which ``Scan.heights_mm`` count
     mirror     half of the patches change left and right: a network that makes images has no sides to learn
+    mirrored   for each organ of the labels the index of what it then becomes; empty where there are none
     """
 
     size: tuple[int, int, int]
@@ -31,6 +32,7 @@ class Patches:
     paired: bool = False
     lowest_mm: float = -20.0
     mirror: bool = False
+    mirrored: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,32 +41,31 @@ class Scan:
 
     heights_mm  (d,) of each slice above a landmark that CT and MR share; None where any part may stand beside any other
     valid       (1, d, h, w) 1 where the image was measured, for paired terms; None for everywhere
+    labels      (2 n, d, h, w) shares of the n organs, then where these are known; None for none
     """
 
     name: str
     image: Tensor
     heights_mm: NDArray[np.float64] | None = None
     valid: Tensor | None = None
+    labels: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """The patches of a step, (b, 1, d, h, w) each; mask: 1 where both were measured, None for everywhere."""
+    """The patches of a step, (b, 1, d, h, w) each; mask: 1 where both were measured, None for everywhere; labels: of the CT's
+    organs, (b, 2 n, d, h, w).
+    """
 
     ct: Tensor
     mr: Tensor
-    mask: Tensor | None
+    mask: Tensor | None = None
+    labels: Tensor | None = None
 
 
 def draw_pair(cts: Sequence[Scan], mrs: Sequence[Scan], how: Patches, random: np.random.Generator) -> Pair:
     """CT patches and MR patches; of paired data the n-th CT and the n-th MR are one patient's, on one grid."""
-    cut = [_one(cts, mrs, how, random) for _ in range(how.batch)]
-    masks = [mask for _, _, mask in cut if mask is not None]
-    return Pair(
-        torch.stack([ct for ct, _, _ in cut]),
-        torch.stack([mr for _, mr, _ in cut]),
-        torch.stack(masks) if len(masks) == len(cut) else None,
-    )
+    return _joined([_one(cts, mrs, how, random) for _ in range(how.batch)])
 
 
 def can_be_drawn(scan: Scan, how: Patches) -> bool:
@@ -72,24 +73,43 @@ def can_be_drawn(scan: Scan, how: Patches) -> bool:
     return scan.heights_mm is None or bool((_beginnings(scan, how) >= 0).any())
 
 
-def _one(
-    cts: Sequence[Scan], mrs: Sequence[Scan], how: Patches, random: np.random.Generator
-) -> tuple[Tensor, Tensor, Tensor | None]:
+def _one(cts: Sequence[Scan], mrs: Sequence[Scan], how: Patches, random: np.random.Generator) -> Pair:
+    """One patch of each kind, as a batch of one."""
     number = int(random.integers(len(cts)))
     ct = cts[number]
     first = int(random.choice(_beginnings(ct, how)))
-    rows, columns = _in_plane(ct, first, how, random)
-    patch = _cut(ct.image, (first, rows, columns), how.size)
+    corner = (first, *_in_plane(ct, first, how, random))
     is_mirrored = how.mirror and random.random() < 0.5
+    patch = _mirrored(_cut(ct.image, corner, how.size), is_mirrored)
+    labels = None if ct.labels is None else _labels(_cut(ct.labels, corner, how.size, 0.0), how.mirrored, is_mirrored)
     if how.paired:
         mr = mrs[number]
-        mask = None if mr.valid is None else _mirrored(_cut(mr.valid, (first, rows, columns), how.size, 0.0), is_mirrored)
-        return _mirrored(patch, is_mirrored), _mirrored(_cut(mr.image, (first, rows, columns), how.size), is_mirrored), mask
+        mask = None if mr.valid is None else _mirrored(_cut(mr.valid, corner, how.size, 0.0), is_mirrored)
+        return Pair(patch, _mirrored(_cut(mr.image, corner, how.size), is_mirrored), mask, labels)
     others = [mr for mr in mrs if mr.name != ct.name]  # unpaired training never sees a pair
     mr = others[int(random.integers(len(others)))]
     beside = _beside(ct, first, mr, how, random)
     other = _cut(mr.image, (beside, *_in_plane(mr, beside, how, random)), how.size)
-    return _mirrored(patch, is_mirrored), _mirrored(other, how.mirror and random.random() < 0.5), None
+    return Pair(patch, _mirrored(other, how.mirror and random.random() < 0.5), None, labels)
+
+
+def _joined(pairs: Sequence[Pair]) -> Pair:
+    """Patches of several as one batch."""
+
+    def batch(patches: Sequence[Tensor | None]) -> Tensor | None:
+        there = [patch for patch in patches if patch is not None]
+        return torch.stack(there) if len(there) == len(patches) else None
+
+    ct, mr = (torch.stack(patches) for patches in ([pair.ct for pair in pairs], [pair.mr for pair in pairs]))
+    return Pair(ct, mr, batch([pair.mask for pair in pairs]), batch([pair.labels for pair in pairs]))
+
+
+def _labels(patch: Tensor, mirrored: tuple[int, ...], is_mirrored: bool) -> Tensor:
+    """Shares and known voxels; in a mirror the organs of a pair change places."""
+    if not is_mirrored:
+        return patch
+    organs = len(mirrored)
+    return patch.flip(-1)[[*mirrored, *(organs + index for index in mirrored)]]
 
 
 def _mirrored(patch: Tensor, is_mirrored: bool) -> Tensor:

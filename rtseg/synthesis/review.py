@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rtseg.core import Finding, InputError
 from rtseg.imaging import Prepared
@@ -19,12 +20,13 @@ class Region:
     """What the MRs that a translator learnt from show of the body.
 
     landmark, from_mm  nothing lower than this above the landmark; None: wherever
-    most_air           no more air than this share of the body: a limb has none within; None: however much
+    air                least and most share of the body that is air within it, above ``from_mm`` where there is a landmark: a
+                       head has airways, a limb has none; None: however much
     """
 
     landmark: Landmark | None = None
     from_mm: float = 0.0
-    most_air: float | None = None
+    air: tuple[float, float] | None = None
 
 
 def where_trained(ready: Prepared, region: Region, *, force: bool) -> tuple[Finding, ...]:
@@ -32,10 +34,15 @@ def where_trained(ready: Prepared, region: Region, *, force: bool) -> tuple[Find
 
     Raises InputError if it is one everywhere, unless ``force``.
     """
-    nowhere, findings = _air(ready, region)
+    inside = ready.body.array
+    nowhere = ""
+    findings: tuple[Finding, ...] = ()
     if region.landmark is not None:
-        lost, more = _heights(ready, region.landmark, region.from_mm)
-        nowhere, findings = nowhere or lost, findings + more
+        heights = heights_of_ct(region.landmark, ready.volume, ready.body)
+        nowhere, findings = _heights(heights, region.landmark, region.from_mm)
+        inside = inside & (heights >= region.from_mm)[:, None, None]
+    if region.air is not None and not nowhere:
+        nowhere = _air(ready.volume.array[inside], region.air)
     if nowhere and not force:
         raise InputError(f"{nowhere}. Nothing of the model's region seems to be in view; make one all the same with --force")
     if nowhere:
@@ -43,8 +50,7 @@ def where_trained(ready: Prepared, region: Region, *, force: bool) -> tuple[Find
     return findings
 
 
-def _heights(ready: Prepared, landmark: Landmark, from_mm: float) -> tuple[str, tuple[Finding, ...]]:
-    heights = heights_of_ct(landmark, ready.volume, ready.body)
+def _heights(heights: NDArray[np.float64], landmark: Landmark, from_mm: float) -> tuple[str, tuple[Finding, ...]]:
     if np.isnan(heights).all():
         return f"the {landmark} was not found in this CT", ()
     if heights.max() < from_mm:
@@ -59,10 +65,8 @@ def _heights(ready: Prepared, landmark: Landmark, from_mm: float) -> tuple[str, 
     return "", (Finding("synthetic_mr_guess", words, None, float(-heights.min()), -from_mm),)
 
 
-def _air(ready: Prepared, region: Region) -> tuple[str, tuple[Finding, ...]]:
-    if region.most_air is None:
-        return "", ()
-    share = float((ready.volume.array[ready.body.array] < AIR_WITHIN_HU).mean())
-    if share <= region.most_air:
-        return "", ()
-    return f"{share:.1%} of the body is air, and at most {region.most_air:.1%} of what the model was trained on is", ()
+def _air(hu: NDArray[np.float32], limits: tuple[float, float]) -> str:
+    share, (least, most) = float((hu < AIR_WITHIN_HU).mean()), limits
+    if least <= share <= most:
+        return ""
+    return f"{share:.2%} of the body is air within it, and {least:.1%} to {most:.1%} is in what the model was trained on"

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from rtseg.core import InputError
-from rtseg.data.pack import BYTES, PackedCase, PackedMR
+from rtseg.data.pack import BYTES, SHARES, PackedCase, PackedMR
 from rtseg.imaging.intensity import CT_SCALE, Scale
 from rtseg.synthesis.patches import OUTSIDE, Scan
 
@@ -24,13 +24,16 @@ class Scans:
     scale: Scale
 
 
-def unpaired_scans(cases: Sequence[PackedCase], mrs: Sequence[PackedMR]) -> Scans:
+def unpaired_scans(cases: Sequence[PackedCase], mrs: Sequence[PackedMR], *, labelled: bool = False) -> Scans:
     """Everybody's CT; the MRs of other people, and of the cases that have one, as if they were other people's.
 
     Where a case has its MR, the CT shows no more of the patient than the MR does: a critic would learn the field of view.
-    Raises InputError if one side is empty.
+    labelled: the CTs bring their organs. Raises InputError if one side is empty.
     """
-    cts = [Scan(case.name, _ct(case, inside=case.mr_valid), case.heights_mm) for case in cases]
+    cts = [
+        Scan(case.name, _ct(case, inside=case.mr_valid), case.heights_mm, labels=_labels(case) if labelled else None)
+        for case in cases
+    ]
     others = [Scan(mr.name, _mr(mr.mr), mr.heights_mm) for mr in mrs]
     own = [case for case in cases if case.mr is not None]
     others += [Scan(case.name, _mr(case.mr), case.heights_mm) for case in own if case.mr is not None]
@@ -72,6 +75,13 @@ def _ct(case: PackedCase, inside: NDArray[np.bool_] | None = None) -> torch.Tens
 
 def _mr(grey: NDArray[np.uint8]) -> torch.Tensor:
     return torch.from_numpy(grey.astype(np.float32) * (2 / BYTES) - 1)[None]
+
+
+def _labels(case: PackedCase) -> torch.Tensor:
+    known = np.zeros_like(case.organs)
+    for organ, (first, end) in enumerate(case.known):
+        known[organ, first:end] = SHARES * case.contoured[organ]
+    return torch.from_numpy(np.concatenate([case.organs, known]).astype(np.float16) / SHARES)
 
 
 def _measured(case: PackedCase) -> torch.Tensor | None:

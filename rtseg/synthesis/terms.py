@@ -143,7 +143,42 @@ class Consistency:
         return distance(plain, back, "l1") + distance(of_turned, on, "l1")
 
 
-Term = Adversarial | Cycle | Identity | Voxel | GradientDifference | StructuralSimilarity | Consistency
+@dataclass(frozen=True)
+class LabelAware:
+    """The organs drawn on the CT, seen in both (Jiang 2018, MICCAI; 2019, Med Phys 46:4392): two segmenters learn beside the
+    generators, and a generator that moves an organ is found out.
+
+    weight    of the segmenters' losses, on the CT and on the MR made of it
+    location  weight of the mean squared difference of both segmenters' last two feature maps
+    """
+
+    weight: float = 5.0
+    location: float = 1.0
+
+    def __call__(self, images: StepImages) -> Tensor:
+        if images.labels is None:
+            raise ValueError("label_aware needs the organs of the CT")
+        labels, (ct, at_ct), (mr, at_mr) = images.labels, images.organs_of_ct, images.organs_of_fake_mr
+        shape = labels.loss(mr, labels.shares, labels.known) + labels.loss(ct, labels.shares, labels.known)
+        apart = _sum([((a - b) ** 2).mean() for a, b in zip(at_ct, at_mr, strict=True)])
+        return shape + self.location / self.weight * apart if self.weight else shape
+
+
+@dataclass(frozen=True)
+class Perceptual:
+    """Features that a frozen segmenter of MRs makes of the MR made and of the patient's own, normalised at each voxel (as in
+    nnsyn). Paired training only.
+    """
+
+    weight: float = 0.5
+
+    def __call__(self, images: StepImages) -> Tensor:
+        ours, theirs = images.probed
+        found = [(_normalised(a) - _normalised(b)).abs().mean() for a, b in zip(ours, theirs, strict=True)]
+        return _sum(found) / len(found)
+
+
+Term = Adversarial | Cycle | Identity | Voxel | GradientDifference | StructuralSimilarity | Consistency | LabelAware | Perceptual
 """The options of any term."""
 
 
@@ -162,6 +197,11 @@ def _told_apart(real: Tensor, fake: Tensor, mode: Mode) -> Tensor:
     if mode == "bce":
         return (functional.softplus(-real).mean() + functional.softplus(fake).mean()) / 2
     return functional.relu(1 - real).mean() + functional.relu(1 + fake).mean()
+
+
+def _normalised(features: Tensor) -> Tensor:
+    """Features of length 1 at each voxel."""
+    return functional.normalize(features, dim=1)
 
 
 def _sum(values: Sequence[Tensor]) -> Tensor:

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,14 +15,15 @@ import torch
 from torch import Tensor, nn
 
 from rtseg.core import ConfigError, InputError
+from rtseg.nets import DAUNet
 from rtseg.nets.patch import Patch
 from rtseg.nets.translators import Generator
 from rtseg.synthesis.distances import distance
-from rtseg.synthesis.images import CT_TO_MR, JUDGED, MR_TO_CT, StepImages
+from rtseg.synthesis.images import CT_TO_MR, JUDGED, MR_TO_CT, PROBE, Labels, OrgansLoss, StepImages
 from rtseg.synthesis.patches import Pair, Patches, Scan, can_be_drawn, draw_pair
 from rtseg.synthesis.pool import ImagePool
 from rtseg.synthesis.terms import Adversarial, Term
-from rtseg.synthesis.translators import Kind, Players, must_go_together, networks, step
+from rtseg.synthesis.translators import Builders, Kind, Players, must_go_together, networks, step
 from rtseg.synthesis.turns import Turn
 from rtseg.training import (
     Checkpoint,
@@ -73,6 +75,7 @@ class SynthesisTraining:
     critic          None where no term has one
     critic_rate     that of the schedule is the generators'; both fall together
     critic_ceiling  a critic that is right about a larger share of a step's patches does not learn in it: it must not win
+    organ_net       segmenters that learn beside the generators, where a term is about organs
     """
 
     kind: Kind
@@ -83,6 +86,7 @@ class SynthesisTraining:
     schedule: Schedule
     critic_rate: float
     critic_ceiling: float = 1.0
+    organ_net: DAUNet | None = None
     turn: Turn = "rot90"
     warm: WarmStart | None = None
     seed: int = 0
@@ -91,13 +95,29 @@ class SynthesisTraining:
         must_go_together(self.kind, self.terms, is_paired=self.patches.paired)
 
 
+@dataclass(frozen=True, eq=False)
+class Guides:
+    """What a term needs beside the images: the loss of a segmenter, where segmenters learn beside the generators; a segmenter
+    that stands still.
+    """
+
+    organs_loss: OrgansLoss | None = None
+    probe: nn.Module | None = None
+
+
 def configuration(training: SynthesisTraining, data: str) -> dict[str, Any]:
     """What a run folder remembers: a run is gone on with only if all of it is the same. data: fingerprint of the data."""
     return {**asdict(training), "data": data}
 
 
 def train_translator(
-    training: SynthesisTraining, cts: Sequence[Scan], mrs: Sequence[Scan], run: Run, compute: Compute, progress: Progress
+    training: SynthesisTraining,
+    cts: Sequence[Scan],
+    mrs: Sequence[Scan],
+    run: Run,
+    compute: Compute,
+    progress: Progress,
+    guides: Guides | None = None,
 ) -> int:
     """Train until the schedule or the budget ends; returns the step reached. Goes on from the run's last checkpoint.
 
@@ -105,7 +125,8 @@ def train_translator(
     stays as it was.
     """
     cts, mrs = _to_draw_from(cts, mrs, training.patches)
-    players, average = _players(training, compute)
+    guides = guides or Guides()
+    players, average = _players(training, compute, guides.probe)
     how, begun = training.schedule, _resume(run, players, average)
     at, start, since = begun, time.perf_counter(), begun
     while at < how.steps and not run.is_over_budget:
@@ -113,7 +134,7 @@ def train_translator(
         pair = draw_pair(cts, mrs, training.patches, random)
         _set_rates(players, training, at)
         with compute.autocast():
-            shown = _one_step(training, players, _on(compute, pair), at, random)
+            shown = _one_step(training, players, _images(training, players, _on(compute, pair), guides), at, random)
         follow(average, players.nets[CT_TO_MR], how.ema, at)
         at += 1
         is_saved = run.is_save_due
@@ -139,10 +160,17 @@ def _set_rates(players: Players, training: SynthesisTraining, at: int) -> None:
         players.critics.param_groups[0]["lr"] = training.critic_rate * fallen
 
 
+def _images(training: SynthesisTraining, players: Players, pair: Pair, guides: Guides) -> StepImages:
+    labels = None
+    if pair.labels is not None and guides.organs_loss is not None:
+        shares, known = pair.labels.float().chunk(2, dim=1)
+        labels = Labels(shares, known, guides.organs_loss)
+    return StepImages(pair.ct, pair.mr, players.nets, training.turn, pair.mask, labels)
+
+
 def _one_step(
-    training: SynthesisTraining, players: Players, pair: Pair, at: int, random: np.random.Generator
+    training: SynthesisTraining, players: Players, images: StepImages, at: int, random: np.random.Generator
 ) -> dict[str, Tensor]:
-    images = StepImages(pair.ct, pair.mr, players.nets, training.turn, pair.mask)
     if training.warm is None or at >= training.warm.steps:
         return step(players, images, random)
     table = training.warm.table(images.ct)
@@ -174,16 +202,21 @@ def _to_draw_from(cts: Sequence[Scan], mrs: Sequence[Scan], how: Patches) -> tup
     return high, list(mrs)
 
 
-def _players(training: SynthesisTraining, compute: Compute) -> tuple[Players, nn.Module]:
+def _players(training: SynthesisTraining, compute: Compute, probe: nn.Module | None) -> tuple[Players, nn.Module]:
     torch.manual_seed(training.seed)
-    nets = networks(
-        training.kind, training.terms, training.generator.build, None if training.critic is None else training.critic.build
+    organs = len(training.patches.mirrored)
+    build = Builders(
+        training.generator.build,
+        None if training.critic is None else training.critic.build,
+        None if training.organ_net is None else partial(training.organ_net.build, outputs=organs),
+        probe,
     )
+    nets = networks(training.kind, training.terms, build)
     for net in nets.values():
         net.to(compute.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         net.train()
     average = copy.deepcopy(nets[CT_TO_MR]).requires_grad_(False)
-    makers = [weight for name, net in nets.items() if name not in JUDGED for weight in net.parameters()]
+    makers = [weight for name, net in nets.items() if name not in (*JUDGED, PROBE) for weight in net.parameters()]
     critics = [weight for name, net in nets.items() if name in JUDGED for weight in net.parameters()]
     sizes = [term.pool for term in training.terms.values() if isinstance(term, Adversarial)]
     pools = {name: ImagePool(max(sizes)) for name in nets if name in JUDGED}
@@ -194,7 +227,8 @@ def _players(training: SynthesisTraining, compute: Compute) -> tuple[Players, nn
 
 def _on(compute: Compute, pair: Pair) -> Pair:
     ct, mr = (image.to(compute.device).contiguous(memory_format=torch.channels_last_3d) for image in (pair.ct, pair.mr))
-    return Pair(ct, mr, None if pair.mask is None else pair.mask.to(compute.device))
+    mask, labels = (None if image is None else image.to(compute.device) for image in (pair.mask, pair.labels))
+    return Pair(ct, mr, mask, labels)
 
 
 def _sound(shown: Mapping[str, Tensor], at: int) -> dict[str, float]:
@@ -214,14 +248,19 @@ def _checkpoint(players: Players, average: nn.Module, at: int) -> Checkpoint:
     if players.critics is not None:
         rest |= {f"critics/{name}": tensor for name, tensor in optimizer_tensors(players.critics).items()}
     rest |= {f"pool/{name}/{n}": image for name, pool in players.pools.items() for n, image in pool.tensors().items()}
-    return Checkpoint(at, named_weights({**players.nets, AVERAGE: average}), rest)
+    return Checkpoint(at, named_weights(_kept(players, average)), rest)
+
+
+def _kept(players: Players, average: nn.Module) -> dict[str, nn.Module]:
+    """The networks that a checkpoint holds: all that learn."""
+    return {**{name: net for name, net in players.nets.items() if name != PROBE}, AVERAGE: average}
 
 
 def _resume(run: Run, players: Players, average: nn.Module) -> int:
     last = run.last()
     if last is None:
         return 0
-    load_named({**players.nets, AVERAGE: average}, last.weights)
+    load_named(_kept(players, average), last.weights)
     load_optimizer(players.makers, _part(last.optimizer, "makers/"))
     if players.critics is not None:
         load_optimizer(players.critics, _part(last.optimizer, "critics/"))

@@ -11,13 +11,26 @@ import torch
 from torch import Tensor, nn
 
 from rtseg.core import ConfigError
-from rtseg.synthesis.images import CT_CRITIC, CT_TO_MR, JUDGED, MR_CRITIC, MR_TO_CT, TURNED_MR_CRITIC, StepImages
+from rtseg.synthesis.images import (
+    CT_CRITIC,
+    CT_ORGANS,
+    CT_TO_MR,
+    JUDGED,
+    MR_CRITIC,
+    MR_ORGANS,
+    MR_TO_CT,
+    PROBE,
+    TURNED_MR_CRITIC,
+    StepImages,
+)
 from rtseg.synthesis.pool import ImagePool
 from rtseg.synthesis.terms import (
     Adversarial,
     Consistency,
     Cycle,
     GradientDifference,
+    LabelAware,
+    Perceptual,
     StructuralSimilarity,
     Term,
     Voxel,
@@ -32,11 +45,21 @@ MAKERS: Mapping[Kind, tuple[str, ...]] = {
 }
 """The generators of each translator."""
 
-PAIRED = (Voxel, GradientDifference, StructuralSimilarity)
+PAIRED = (Voxel, GradientDifference, StructuralSimilarity, Perceptual)
 """Terms that need the MR of the same patient."""
 
 Build = Callable[[int], nn.Module]
 """A network of this many input images."""
+
+
+@dataclass(frozen=True)
+class Builders:
+    """How the networks of a run come to be; None for those that no term asks for. probe: trained before, and left as it is."""
+
+    generator: Build
+    critic: Build | None = None
+    organs: Build | None = None
+    probe: nn.Module | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,15 +97,23 @@ def must_go_together(kind: Kind, terms: Mapping[str, Term], *, is_paired: bool) 
         raise ConfigError("one_sided without the term consistency is held by nothing: add it, or take two_way")
 
 
-def networks(kind: Kind, terms: Mapping[str, Term], generator: Build, critic: Build | None) -> dict[str, nn.Module]:
-    """The networks that a translator with these terms needs, by name. Raises ConfigError for a term whose critic is missing."""
-    nets = {name: generator(1) for name in MAKERS[kind]}
+def networks(kind: Kind, terms: Mapping[str, Term], build: Builders) -> dict[str, nn.Module]:
+    """The networks that a translator with these terms needs, by name. Raises ConfigError for a term whose network is missing."""
+    nets = {name: build.generator(1) for name in MAKERS[kind]}
     for term in terms.values():
         if isinstance(term, Adversarial):
-            if critic is None:
+            if build.critic is None:
                 raise ConfigError("an adversarial term needs a critic; name one, or leave the term out")
             names = [TURNED_MR_CRITIC] if term.on == "turned_mr" else [MR_CRITIC, *([CT_CRITIC] if kind == "two_way" else [])]
-            nets |= {name: critic(2 if term.conditional else 1) for name in names}
+            nets |= {name: build.critic(2 if term.conditional else 1) for name in names}
+        if isinstance(term, LabelAware):
+            if build.organs is None:
+                raise ConfigError("label_aware needs segmenters that learn beside the generators (translator.organ_net)")
+            nets |= {name: build.organs(1) for name in (CT_ORGANS, MR_ORGANS)}
+        if isinstance(term, Perceptual):
+            if build.probe is None:
+                raise ConfigError("perceptual needs a segmenter of MRs, trained before: name its model with --probe")
+            nets[PROBE] = build.probe.requires_grad_(False)
     return nets
 
 

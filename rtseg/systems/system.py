@@ -48,13 +48,16 @@ class Segmentation(BaseModel):
 
 
 class TranslatorPart(BaseModel):
-    """What makes an MR of a CT, and who judges it: none, for a translator without critics."""
+    """What makes an MR of a CT, and who judges it: no critic, for a translator without; organ_net: the segmenters that learn
+    beside it, where a term is about organs.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Kind
     generator: AnyGenerator
     critic: Patch | None = None
+    organ_net: DAUNet | None = None
 
 
 class Synthesis(BaseModel):
@@ -139,6 +142,10 @@ class System(BaseModel):
             raise ValueError(str(error)) from error
         if self.terms.has_critics != (part.critic is not None):
             raise ValueError("translator.critic and an adversarial term go together: one of them is missing")
+        if (self.terms.label_aware is not None) != (part.organ_net is not None):
+            raise ValueError("translator.organ_net and the term label_aware go together: one of them is missing")
+        if part.organ_net is not None and any(n % m for n, m in zip(size, part.organ_net.multiple, strict=True)):
+            raise ValueError(f"synthesis.patch {size} must be multiples of {part.organ_net.multiple} for translator.organ_net")
         multiple = part.generator.multiple
         if any(n % multiple or n < 1 for n in size):
             raise ValueError(f"synthesis.patch {size} must be positive multiples of {multiple} for this generator")
@@ -234,7 +241,8 @@ class System(BaseModel):
             terms=self.terms.given,
             generator=self.translator.generator,
             critic=self.translator.critic,
-            patches=Patches(part.patch, part.batch, self.needs_pairing == "registered", task.mr_from_mm, part.mirror),
+            patches=self._patches(part, task),
+            organ_net=self.translator.organ_net,
             schedule=part.schedule,
             critic_rate=part.critic_rate,
             critic_ceiling=part.critic_ceiling,
@@ -242,6 +250,10 @@ class System(BaseModel):
             warm=_warm(part, task),
             seed=seed,
         )
+
+    def _patches(self, part: Synthesis, task: Task) -> Patches:
+        mirrored = task.mirrored if self.terms.label_aware is not None else ()
+        return Patches(part.patch, part.batch, self.needs_pairing == "registered", task.mr_from_mm, part.mirror, mirrored)
 
 
 def _warm(part: Synthesis, task: Task) -> WarmStart | None:

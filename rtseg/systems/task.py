@@ -40,8 +40,8 @@ class Task(BaseModel):
     redraw_below: organ -> DSC under which a contour is redrawn rather than corrected, for the finding low_confidence; an organ
     that is not among them has rtseg.segmentation.confidence.REDRAW_BELOW.
     landmark: what heights of slices count from where CT and MR are of different people; mr_from_mm: height above it from which on
-    such MRs show anything, so that below it a synthetic MR is a guess; mr_most_air: share of the body that is air, at most, where
-    they do. ct_to_mr: where a translator's training begins.
+    such MRs show anything, so that below it a synthetic MR is a guess; mr_air: least and most share of the body that is air
+    within it, where they do. ct_to_mr: where a translator's training begins.
     nsd_mm: organ -> tolerance of the normalised surface Dice, mm; an organ that is not among them has that of HowMeasured.
     """
 
@@ -57,7 +57,7 @@ class Task(BaseModel):
     nsd_mm: Mapping[str, Annotated[float, Field(gt=0)]] = {}
     landmark: Landmark | None = None
     mr_from_mm: float = 0.0
-    mr_most_air: Annotated[float, Field(ge=0, le=1)] | None = None
+    mr_air: tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]] | None = None
     ct_to_mr: Table | None = None
 
     @model_validator(mode="after")
@@ -96,7 +96,7 @@ class Task(BaseModel):
     @property
     def mr_region(self) -> Region:
         """Where a synthetic MR is more than a guess."""
-        return Region(self.landmark, self.mr_from_mm, self.mr_most_air)
+        return Region(self.landmark, self.mr_from_mm, self.mr_air)
 
     @property
     def pack_plan(self) -> PackPlan:

@@ -10,6 +10,8 @@ from rtseg.synthesis.terms import (
     Cycle,
     GradientDifference,
     Identity,
+    LabelAware,
+    Perceptual,
     StructuralSimilarity,
     Term,
     Voxel,
@@ -29,6 +31,8 @@ class Terms(BaseModel):
     gradient_difference: GradientDifference | None = None
     structural_similarity: StructuralSimilarity | None = None
     consistency: Consistency | None = None
+    label_aware: LabelAware | None = None
+    perceptual: Perceptual | None = None
 
     @property
     def given(self) -> dict[str, Term]:

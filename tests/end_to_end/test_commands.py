@@ -38,12 +38,14 @@ COMMANDS = [
     ("evaluate-images",),
     ("reader-study", "make"),
     ("reader-study", "score"),
+    ("synthesize",),
     ("models",),
     ("data", "dicom"),
     ("data", "nifti"),
     ("data", "openkbp"),
     ("data", "pack"),
     ("train", "segmentation"),
+    ("train", "synthesis"),
     ("bundle",),
 ]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -76,3 +78,41 @@ def test_patches_reach_every_border(axis):
     values = torch.cat(seen)
     assert values.min() == 0
     assert values.max() == pytest.approx(19 / 20)
+
+
+def test_unpaired_patches_are_never_of_one_person():
+    """Where people have both, an unpaired step sees the CT of one and the MR of another."""
+    cts, mrs = [scan("a", 30, None), scan("b", 30, None)], [scan("a", 30, None), scan("b", 30, None)]
+    for ct, value in zip(cts, (0.2, 0.7), strict=True):
+        ct.image.fill_(value)
+    for mr, value in zip(mrs, (0.2, 0.7), strict=True):
+        mr.image.fill_(value)
+    pair = draw_pair(cts, mrs, Patches((4, 8, 8), batch=40), np.random.default_rng(0))
+    assert (pair.ct[:, 0, 0, 4, 4] != pair.mr[:, 0, 0, 4, 4]).all()
+
+
+def test_in_plane_a_patch_stays_with_the_body():
+    """A head of 6 x 6 voxels in a picture that is wide enough for shoulders: every patch of 8 x 8 shows all of it."""
+    wide = scan("ct", 8, None, (30, 40))
+    wide.image[:] = OUTSIDE
+    wide.image[:, :, 11:17, 20:26] = 0.5
+    pair = draw_pair([wide], [scan("mr", 8, None)], Patches((4, 8, 8), batch=20), np.random.default_rng(0))
+    assert ((pair.ct > OUTSIDE).sum(dim=(1, 2, 3, 4)) == 4 * 6 * 6).all()
+
+
+def test_in_a_mirror_labels_go_along_and_sides_change_places():
+    """The organ of label 0 is bright and on the low columns; in a mirror it is on the high ones, and is label 1."""
+    ct = scan("ct", 4, None, (8, 8))
+    ct.image[:] = 0.0
+    ct.image[..., :2] = 1.0
+    shares = torch.zeros(2, 4, 8, 8)
+    shares[0, ..., :2] = 1
+    labelled = replace(ct, labels=torch.cat([shares, torch.ones(2, 4, 8, 8)]))
+    how = Patches((4, 8, 8), batch=20, mirror=True, mirrored=(1, 0))
+    pair = draw_pair([labelled], [scan("mr", 4, None)], how, np.random.default_rng(0))
+    is_mirrored = pair.ct[:, 0, 0, 4, -1] == 1
+    assert 0 < is_mirrored.sum() < 20
+    for patch, labels, turned in zip(pair.ct, pair.labels, is_mirrored, strict=True):
+        assert torch.equal(labels[int(turned)], (patch[0] == 1).float())
+        assert labels[1 - int(turned)].sum() == 0
+        assert labels[2:].min() == 1

@@ -35,8 +35,11 @@ def test_every_system_that_ships_is_itself_in_every_size(file: Path) -> None:
     assert set(system.sizes) == set(get_args(Size))
     for size in system.sizes:
         sized = system.at_size(size)
-        multiple = sized.segmenter.multiple
-        assert [n % m for n, m in zip(sized.segmentation.sampling.patch, multiple, strict=True)] == [0, 0, 0]
+        if sized.segmenter is not None:
+            multiple = sized.segmenter.multiple
+            assert [n % m for n, m in zip(sized.segmentation.sampling.patch, multiple, strict=True)] == [0, 0, 0]
+        if sized.translator is not None:
+            sized.translation(read_task("head_neck"))
 
 
 def test_a_size_changes_what_it_names_and_nothing_else() -> None:
@@ -118,3 +121,81 @@ def test_a_system_written_and_read_is_the_same(tmp_path: Path) -> None:
         system = read_system("ct_only").at_size(size)
         write_yaml(system, tmp_path / "system.yaml")
         assert read_system(str(tmp_path / "system.yaml")) == system
+
+
+def cyclegan_with(path: str, value: Any) -> System:
+    """cyclegan with one value changed; the last name of the path may be new."""
+    content = read_system("cyclegan").model_dump(mode="json", exclude_none=True)
+    *way, last = path.split(".")
+    part = content
+    for name in way:
+        part = part.setdefault(name, {})
+    part[last] = value
+    return validated(System, content, "cyclegan.yaml")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("terms.cycel", {"weight": 1}, r"unknown key terms\.cycel; did you mean cycle\?"),
+        ("terms.cycle.weight", -1, r"terms\.cycle\.weight is -1\.0; a weight is not negative"),
+        ("terms.cycle.wieght", 1, r"unknown key terms\.cycle\.wieght; did you mean weight\?"),
+        ("translator.kind", "one_way", r"terms\.cycle needs a way back, which one_way has not: take the translator two_way"),
+        ("translator.kind", "towards", r"translator\.kind: .*'one_way', 'two_way' or 'one_sided'"),
+        ("translator.generator.network", "vgg", r"translator\.generator: .*'resnet', 'dense_resnet', 'unet_generator'"),
+        ("translator.generator.chanels", 3, r"unknown key .*chanels; did you mean channels\?"),
+        ("translator.critic", None, r"translator\.critic and an adversarial term go together"),
+        ("translator.organ_net", {}, r"translator\.organ_net and the term label_aware go together"),
+        ("terms.voxel", {"weight": 1}, r"terms\.voxel compares with the MR of the same patient: it needs paired data"),
+        ("terms.label_aware", {}, r"translator\.organ_net and the term label_aware go together"),
+        ("terms.consistency", {}, None),
+        ("synthesis.patch", [64, 64, 48], None),
+        ("synthesis.patch", [64, 66, 64], r"synthesis\.patch \(64, 66, 64\) must be positive multiples of 4 for this generator"),
+        ("synthesis.patch", [16, 64, 64], r"synthesis\.patch \(16, 64, 64\) is too small for this critic: 24 at least"),
+        ("synthesis", None, r"translator and synthesis.* go together"),
+        ("inputs", "smr", r"inputs says what the segmenter sees"),
+    ],
+)
+def test_a_translator_that_cannot_be_is_refused_by_name(path: str, value: Any, words: str | None) -> None:
+    if words is None:
+        cyclegan_with(path, value)
+        return
+    with pytest.raises(ConfigError, match=rf"^cyclegan\.yaml: .*{words}"):
+        cyclegan_with(path, value)
+
+
+def test_a_quarter_turn_needs_square_patches() -> None:
+    turned = cyclegan_with("terms.consistency", {}).model_dump(mode="json", exclude_none=True)
+    turned["synthesis"]["patch"] = [64, 64, 48]
+    with pytest.raises(ConfigError, match=r"synthesis\.patch \(64, 64, 48\): a quarter turn needs as many rows as columns"):
+        validated(System, turned, "cyclegan.yaml")
+
+
+def test_a_method_without_a_part_has_no_training_for_it() -> None:
+    task = read_task("head_neck")
+    with pytest.raises(ConfigError, match="cyclegan ends with the synthetic MR: it has no segmenter"):
+        read_system("cyclegan").training(task)
+    with pytest.raises(ConfigError, match="ct_only begins with the CT: it has no translator"):
+        read_system("ct_only").translation(task)
+
+
+def test_a_warm_start_is_the_tasks_table() -> None:
+    """Air and what is denser than bone end where the scale ends; the table's fat lies between -200 and 150 HU."""
+    task = read_task("head_neck")
+    warm = read_system("dai2021").at_size("small").translation(task).warm
+    assert warm is not None
+    assert (warm.ct[0], warm.ct[-1]) == (-1.0, 1.0)
+    assert warm.mr == task.ct_to_mr.mr
+    with pytest.raises(ConfigError, match=r"synthesis\.warm_steps needs the table ct_to_mr of the task, which head_neck has not"):
+        read_system("dai2021").at_size("small").translation(task.model_copy(update={"ct_to_mr": None}))
+
+
+def test_what_a_segmenter_sees_is_counted() -> None:
+    assert [read_system(name).channels for name in ("ct_only", "dong2019", "dai2021")] == [2, 1, 3]
+
+
+def test_a_segmenter_behind_another_translator_keeps_what_it_sees() -> None:
+    behind = read_system("dai2021").with_translator_of(read_system("cyclegan"))
+    assert behind.translator == read_system("cyclegan").translator
+    assert behind.segmenter == read_system("dai2021").segmenter
+    assert read_system("dai2021").without_segmenter().segmenter is None
