@@ -141,7 +141,8 @@ def pack_case(case: Case, split: str, plan: PackPlan) -> PackedCase:
     for index, organ in enumerate(plan.organs):
         if organ in shares:
             organs[index] = np.rint(shares[organ] * SHARES)
-    known = np.stack([_known(organs[i], organ in plan.open_ended) for i, organ in enumerate(plan.organs)])
+    slices = [_known(organs[i], organ in plan.open_ended) for i, organ in enumerate(plan.organs)]
+    known = np.stack(slices) if slices else np.zeros((0, 2), dtype=np.int64)
     heights = None if plan.landmark is None else heights_of_ct(plan.landmark, ready.volume, ready.body, case.structures)
     about_ct = PackedCase(
         case.name, split, _rounded(ready.volume.array), organs, contoured, known, ready.body.array, heights, pairing=case.pairing

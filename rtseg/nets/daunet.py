@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -36,31 +37,69 @@ class DAUNet:
     attention: bool = True
     deep_supervision: bool = True
     fine_residual: bool = False
+    network: Literal["daunet"] = "daunet"
+
+    @property
+    def depths(self) -> tuple[int, ...]:
+        """Residual blocks of each encoder level."""
+        return (1,) * len(self.channels)
 
     @property
     def multiple(self) -> tuple[int, int, int]:
         """Sizes (slices, rows, columns) of an input must be multiples of this."""
-        halvings = 2 ** (len(self.channels) - 1)
-        a, b, c = (n * halvings for n in self.fold)
-        return a, b, c
+        return multiple_of(self)
 
     def build(self, inputs: int, outputs: int) -> AttentionUNet:
         """The network for this many input images and output organs, weights at random."""
         return AttentionUNet(self, inputs, outputs)
 
 
+class UNetOptions(Protocol):
+    """What any U-Net of this family is told; fields as in ``DAUNet``."""
+
+    @property
+    def fold(self) -> tuple[int, int, int]: ...
+    @property
+    def channels(self) -> tuple[int, ...]: ...
+    @property
+    def depths(self) -> tuple[int, ...]: ...
+    @property
+    def fine_channels(self) -> int: ...
+    @property
+    def attention(self) -> bool: ...
+    @property
+    def deep_supervision(self) -> bool: ...
+    @property
+    def fine_residual(self) -> bool: ...
+
+
+def multiple_of(options: UNetOptions) -> tuple[int, int, int]:
+    """Sizes (slices, rows, columns) of an input must be multiples of this."""
+    halvings = 2 ** (len(options.channels) - 1)
+    a, b, c = (n * halvings for n in options.fold)
+    return a, b, c
+
+
+def encoder_levels(options: UNetOptions, inputs: int) -> nn.ModuleList:
+    """The way down for this many input images, finest level first; each level but the first halves the grid."""
+    folded = inputs * options.fold[0] * options.fold[1] * options.fold[2]
+    levels = nn.ModuleList()
+    for level, (above, width, depth) in enumerate(
+        zip((folded, *options.channels[:-1]), options.channels, options.depths, strict=True)
+    ):
+        first = ResidualBlock(above, width, stride=1 if level == 0 else 2)
+        levels.append(first if depth == 1 else nn.Sequential(first, *(ResidualBlock(width, width) for _ in range(depth - 1))))
+    return levels
+
+
 class AttentionUNet(nn.Module):
     """(b, inputs, d, h, w) image -> (b, outputs, d, h, w) logits, one sigmoid per organ."""
 
-    def __init__(self, options: DAUNet, inputs: int, outputs: int) -> None:
+    def __init__(self, options: UNetOptions, inputs: int, outputs: int) -> None:
         super().__init__()
         self.options = options
         fold, widths = options.fold, options.channels
-        folded = inputs * fold[0] * fold[1] * fold[2]
-        self.encoders = nn.ModuleList(
-            ResidualBlock(above, width, stride=1 if level == 0 else 2)
-            for level, (above, width) in enumerate(zip((folded, *widths[:-1]), widths, strict=True))
-        )
+        self.encoders = encoder_levels(options, inputs)
         self.decoders = nn.ModuleList(UpBlock(below, width, options.attention) for width, below in pairwise(widths))
         self.unfold = nn.Conv3d(widths[0], options.fine_channels * fold[0] * fold[1] * fold[2], 1)
         fine = ResidualBlock if options.fine_residual else ConvNorm
@@ -96,16 +135,17 @@ class AttentionUNet(nn.Module):
     def _decoded(self, image: Tensor) -> list[Tensor]:
         """Features of the decoder levels, finest first."""
         self._must_fit(image)
-        x = fold(image, self.options.fold)  # (b, c, d, h, w) -> (b, c * 8, d / 2, h / 2, w / 2)
-        skips = []
-        for encoder in self.encoders:
-            x = encoder(x)
-            skips.append(x)
+        skips = self._encoded(image)
+        x = skips[-1]
         features: list[Tensor] = []
         for decoder, skip in zip(reversed(self.decoders), reversed(skips[:-1]), strict=True):
             x = decoder(x, skip)
             features.insert(0, x)
         return features
+
+    def _encoded(self, image: Tensor) -> list[Tensor]:
+        """Features of the encoder levels, finest first."""
+        return descend(self.encoders, fold(image, self.options.fold))  # (b, c, d, h, w) -> (b, c * 8, d / 2, h / 2, w / 2)
 
     def _finest(self, image: Tensor, features: Tensor) -> Tensor:
         logits: Tensor = self.head(self._fine_features(image, features))
@@ -117,10 +157,19 @@ class AttentionUNet(nn.Module):
         return fine
 
     def _must_fit(self, image: Tensor) -> None:
-        size, multiple = tuple(image.shape[2:]), self.options.multiple
+        size, multiple = tuple(image.shape[2:]), multiple_of(self.options)
         if any(n % m for n, m in zip(size, multiple, strict=True)):
             fits = tuple(-(-n // m) * m for n, m in zip(size, multiple, strict=True))
             raise ValueError(f"an input of {size} cannot be halved down to the last level; the next size that fits is {fits}")
+
+
+def descend(levels: nn.ModuleList, x: Tensor) -> list[Tensor]:
+    """What each level makes of what is above it, finest first."""
+    seen = []
+    for level in levels:
+        x = level(x)
+        seen.append(x)
+    return seen
 
 
 class ConvNorm(nn.Sequential):

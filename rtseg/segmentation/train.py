@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from rtseg.core import ConfigError, InputError
 from rtseg.data.pack import SHARES, PackedCase
-from rtseg.nets import DAUNet
+from rtseg.nets import SegmenterNet
 from rtseg.segmentation.inference import Segmenter, dice_on_grid, segment_logits
 from rtseg.segmentation.inputs import Window, channels
 from rtseg.segmentation.loss import Positives, deep_loss
@@ -53,7 +53,7 @@ class Training:
     organs: tuple[str, ...]
     mirrored: tuple[int, ...]
     windows_hu: tuple[Window, ...]
-    network: DAUNet
+    network: SegmenterNet
     sampling: Sampling
     augmentation: Augmentation
     positives: Positives

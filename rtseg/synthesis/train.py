@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rtseg.core import ConfigError, InputError
@@ -133,10 +134,13 @@ def train_translator(
         random = np.random.default_rng((training.seed, at))
         pair = draw_pair(cts, mrs, training.patches, random)
         _set_rates(players, training, at)
+        images = _images(training, players, _on(compute, pair), guides)
         with compute.autocast():
-            shown = _one_step(training, players, _images(training, players, _on(compute, pair), guides), at, random)
+            shown = _one_step(training, players, images, at, random)
         follow(average, players.nets[CT_TO_MR], how.ema, at)
         at += 1
+        if at % how.validate_every == 0:
+            run.picture(at, "images", panel(images))
         is_saved = run.is_save_due
         if at % how.log_every == 0 or is_saved or at == how.steps:
             figures = _sound(shown, at) | {"seconds": (time.perf_counter() - start) / (at - since)}
@@ -149,6 +153,24 @@ def train_translator(
         _sound(shown, at)
     run.save(_checkpoint(players, average, at))
     return at
+
+
+PANEL = (("ct", "fake_mr", "cycle_ct"), ("mr", "fake_ct", "cycle_mr"))
+"""What a picture of a step shows, from left to right; of these what the step made."""
+
+
+def panel(images: StepImages) -> NDArray[np.float32]:
+    """(rows, columns) in 0..1: the middle slices of a step's images side by side."""
+    made = vars(images)
+    rows = [[made[name][0, 0] for name in row if name in made] for row in PANEL]
+    middle = images.ct.shape[2] // 2
+    whole = [torch.cat([*(image[middle] for image in row), *_blank(images, len(rows[0]) - len(row))], dim=1) for row in rows]
+    grey: NDArray[np.float32] = ((torch.cat(whole).detach().float().cpu().numpy() + 1) / 2).clip(0, 1)
+    return grey
+
+
+def _blank(images: StepImages, count: int) -> list[Tensor]:
+    return [torch.full_like(images.ct[0, 0, 0], -1.0)] * count
 
 
 def _set_rates(players: Players, training: SynthesisTraining, at: int) -> None:

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from rtseg.core import ConfigError
 from rtseg.imaging.intensity import CT_SCALE
-from rtseg.nets import DAUNet
+from rtseg.nets import DAUNet, DualPyramid, ResidualUNet
 from rtseg.nets.daunet import GROUPS
 from rtseg.nets.patch import Patch
 from rtseg.nets.translators import DenseResnet, Resnet, UNetGenerator
@@ -30,6 +30,20 @@ Size = Literal["tiny", "small", "full"]
 
 Inputs = Literal["ct", "smr", "ct+smr"]
 """What a segmenter sees: the CT, the synthetic MR made from it, or both."""
+
+
+def _network_of(options: Any) -> str:
+    """Which segmenter is meant; daunet where nothing is said, as in models made when there was no other."""
+    named = options.get("network", "daunet") if isinstance(options, dict) else options.network
+    return str(named)
+
+
+AnySegmenter = Annotated[
+    Annotated[DAUNet, Tag("daunet")]
+    | Annotated[DualPyramid, Tag("dual_pyramid")]
+    | Annotated[ResidualUNet, Tag("residual_unet")],
+    Discriminator(_network_of),
+]
 
 AnyGenerator = Annotated[Resnet | DenseResnet | UNetGenerator, Field(discriminator="network")]
 
@@ -102,7 +116,7 @@ class System(BaseModel):
     terms: Terms = Terms()
     synthesis: Synthesis | None = None
     windows_hu: tuple[Window, ...] = ()
-    segmenter: DAUNet | None = None
+    segmenter: AnySegmenter | None = None
     segmentation: Segmentation | None = None
     sizes: dict[Size, dict[str, Any]] = {}
 
@@ -164,6 +178,12 @@ class System(BaseModel):
             return self
         if min(net.fold) < 1:
             raise ValueError(f"segmenter.fold {net.fold} must be at least 1 along each axis")
+        if isinstance(net, DualPyramid) and self.inputs != "ct+smr":
+            raise ValueError(
+                f"segmenter dual_pyramid looks at CT and synthetic MR, each with an encoder: inputs {self.inputs} lacks one"
+            )
+        if len(net.depths) != len(net.channels) or min(net.depths) < 1:
+            raise ValueError(f"segmenter.depths {net.depths} must name a number of blocks for each of {len(net.channels)} levels")
         if len(net.channels) < 2:
             raise ValueError(f"segmenter.channels {net.channels} must name two levels at least")
         for name, widths in (("channels", net.channels), ("fine_channels", (net.fine_channels,))):

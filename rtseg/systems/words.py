@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -63,27 +63,37 @@ def nearest(name: str, known: list[str]) -> str:
 
 
 def _line(model: type[BaseModel], problem: Any) -> str:
-    place = ".".join(str(part) for part in problem["loc"])
+    place, names = _at(model, problem["loc"])
     if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        return f"unknown key {place}; {nearest(str(problem['loc'][-1]), _names(model, problem['loc'][:-1]))}"
+        return f"unknown key {place}; {nearest(str(problem['loc'][-1]), names)}"
     message = problem["msg"].removeprefix("Value error, ")
     return f"{place}: {message}" if place else message
 
 
-def _names(part: Any, path: tuple[Any, ...]) -> list[str]:
-    """Field names at a place in a model, as far as types tell."""
+def _at(model: type[BaseModel], path: tuple[Any, ...]) -> tuple[str, list[str]]:
+    """A place as its keys name it, and the names that are known beside its last key, as far as types tell.
+
+    Where one of several parts may be meant, pydantic puts the tag of the one among the keys.
+    """
+    members: tuple[Any, ...] = (model,)
+    keys, known = [], [*_types(model)]
     for step in path:
-        members = _members(part)
-        tagged = [member for member in members if getattr(member, TAG, None) == step]
-        part = tagged[0] if tagged else next((known[str(step)] for known in map(_types, members) if str(step) in known), None)
-    return [name for member in _members(part) for name in _types(member)]
+        if tagged := [member for member in members if len(members) > 1 and getattr(member, TAG, None) == step]:
+            members = (tagged[0],)
+            continue
+        known = [name for member in members for name in _types(member)]
+        keys.append(str(step))
+        members = next((_members(types[str(step)]) for types in map(_types, members) if str(step) in types), ())
+    return ".".join(keys), known
 
 
 def _members(part: Any) -> tuple[Any, ...]:
     """The types that a part may be of."""
     if get_origin(part) is Annotated:
         return _members(get_args(part)[0])
-    return tuple(inner for one in get_args(part) for inner in _members(one)) if isinstance(part, UnionType) else (part,)
+    is_one_of = isinstance(part, UnionType) or get_origin(part) is Union
+    members = tuple(inner for one in get_args(part) for inner in _members(one)) if is_one_of else (part,)
+    return tuple(member for member in members if member is not type(None))
 
 
 def _types(part: Any) -> dict[str, Any]:

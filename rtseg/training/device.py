@@ -71,13 +71,18 @@ def _bf16_pays(device: torch.device) -> bool:
 
     A small part goes first, in case the whole would take minutes all the same.
     """
-    has_onednn = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    if has_onednn and not torch.ops.mkldnn._is_mkldnn_bf16_supported():  # torch tells it nowhere else
+    if _is_imitated():
         return False
     small = (1, 48, 4, 8, 8)
     if seconds(device, torch.bfloat16, small) > HOPELESS * seconds(device, torch.float32, small):
         return False
     return seconds(device, torch.float32) > WORTH * seconds(device, torch.bfloat16)
+
+
+def _is_imitated() -> bool:
+    """Whether oneDNN, which computes convolutions on most processors, says that it has no bf16 here."""
+    has_onednn = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return bool(has_onednn) and not torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 def seconds(device: torch.device, precision: torch.dtype, shape: Shape = BLOCK, repeats: int = 2) -> float:

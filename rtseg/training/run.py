@@ -7,12 +7,14 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self, TextIO
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -28,6 +30,9 @@ LAST = "last.json"
 BEST = "best"
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+WORDY = 60
+"""A value is cut after so many letters in an error."""
 
 REMEDY = "bring the file back from a copy, or train anew in another folder"
 
@@ -145,6 +150,12 @@ class Run:
         for name, value in figures.items():
             self._board.add_scalar(name, value, step)
 
+    def picture(self, step: int, name: str, grey: NDArray[np.float32]) -> None:
+        """(rows, columns) in 0..1, on the board."""
+        if self._board is None:
+            self._log, self._board = self._log_from(step), _board(self.folder, step)
+        self._board.add_image(name, grey[None], step)
+
     def close(self) -> None:
         """End the log and leave the folder to others."""
         if self._log is not None:
@@ -160,9 +171,10 @@ class Run:
             _write_whole(file, json.dumps(wanted, indent=1) + "\n")
             return
         there = _json(file)
-        changed = sorted(key for key in there.keys() | wanted.keys() if there.get(key) != wanted.get(key))
-        if changed:
-            raise ConfigError(f"{self.folder} holds a run with another {', '.join(changed)}; choose another folder for this one")
+        if changed := list(_differences(there, wanted, "")):
+            raise ConfigError(
+                f"{self.folder} holds a run with another {'; another '.join(changed)}. Choose another folder for this one"
+            )
 
     def _log_from(self, step: int) -> TextIO:
         """The log, open to go on at ``step``: what a killed run wrote from there on, or tore, is left out."""
@@ -174,6 +186,20 @@ class Run:
 
     def _files(self, step: int) -> tuple[Path, Path]:
         return self.folder / f"step_{step:07d}.safetensors", self.folder / f"step_{step:07d}.optimizer.safetensors"
+
+
+def _differences(there: Any, wanted: Any, place: str) -> Iterator[str]:
+    """What two configurations differ in, with both values, each place once."""
+    if isinstance(there, dict) and isinstance(wanted, dict):
+        for key in sorted(there.keys() | wanted.keys()):
+            yield from _differences(there.get(key), wanted.get(key), f"{place}.{key}" if place else key)
+    elif there != wanted:
+        yield f"{place}: {_short(there)} there, {_short(wanted)} here"
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= WORDY else text[:WORDY] + " ..."
 
 
 def named_weights(nets: Mapping[str, nn.Module]) -> dict[str, Tensor]:

@@ -123,7 +123,7 @@ def test_data_packed_for_another_task_are_refused(home: Path, tmp_path: Path) ->
 
 def test_a_run_of_another_configuration_is_refused(home: Path, trained: Path) -> None:
     before = (trained / "system.yaml").read_bytes()
-    with pytest.raises(ConfigError, match="holds a run with another seed; choose another folder"):
+    with pytest.raises(ConfigError, match=r"holds a run with another seed: 0 there, \d+ here\. Choose another folder"):
         train_segmentation(replace(order(home), seed=1), nothing, nothing)
     assert (trained / "system.yaml").read_bytes() == before
 

@@ -9,6 +9,7 @@ from typing import Any, get_args
 import pytest
 
 from rtseg.core import ConfigError
+from rtseg.nets import DualPyramid, ResidualUNet
 from rtseg.segmentation.train import configuration
 from rtseg.systems import Size, System, read_system, read_task, write_yaml
 from rtseg.systems.words import read_yaml, validated
@@ -199,3 +200,22 @@ def test_a_segmenter_behind_another_translator_keeps_what_it_sees() -> None:
     assert behind.translator == read_system("cyclegan").translator
     assert behind.segmenter == read_system("dai2021").segmenter
     assert read_system("dai2021").without_segmenter().segmenter is None
+
+
+def test_other_segmenters_are_named_by_their_key() -> None:
+    content = read_system("dai2021").model_dump(mode="json", exclude_none=True)
+    dual = validated(System, {**content, "segmenter": {"network": "dual_pyramid", "channels": [16, 32]}}, "mine.yaml")
+    assert dual.segmenter == DualPyramid(channels=(16, 32))
+    deep = {"network": "residual_unet", "channels": [16, 32], "depths": [1, 2]}
+    assert validated(System, {**content, "segmenter": deep}, "mine.yaml").segmenter == ResidualUNet((16, 32), (1, 2))
+    for segmenter, words in (
+        ({"network": "unet"}, r"segmenter: .*'daunet', 'dual_pyramid', 'residual_unet'"),
+        ({"network": "residual_unet", "channels": [16, 32], "depths": [1]}, r"segmenter\.depths \(1,\) must name .* 2 levels"),
+        ({"network": "residual_unet", "depth": [1, 2]}, r"unknown key segmenter.*depth; did you mean depths\?"),
+    ):
+        with pytest.raises(ConfigError, match=rf"mine\.yaml: .*{words}"):
+            validated(System, {**content, "segmenter": segmenter}, "mine.yaml")
+    with pytest.raises(
+        ConfigError, match=r"dual_pyramid looks at CT and synthetic MR, each with an encoder: inputs ct lacks one"
+    ):
+        validated(System, {**content, "inputs": "ct", "segmenter": {"network": "dual_pyramid"}}, "mine.yaml")

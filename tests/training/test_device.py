@@ -34,6 +34,7 @@ def test_half_precision_only_where_it_is_clearly_quicker(
 ) -> None:
     # against 2 s in full precision: 1.9 s are not a tenth quicker
     took = {torch.float32: 2.0, torch.bfloat16: bfloat16_s}
+    monkeypatch.setattr(device, "_is_imitated", lambda: False)
     monkeypatch.setattr(device, "seconds", lambda _, precision, *__: took[precision])
 
     assert choose_compute().precision == chosen
@@ -45,7 +46,16 @@ def test_half_precision_that_a_processor_only_imitates_is_not_measured_for_minut
         assert shape, "the whole block was run"
         return 0.07 if precision is torch.bfloat16 else 0.002
 
+    monkeypatch.setattr(device, "_is_imitated", lambda: False)
     monkeypatch.setattr(device, "seconds", seconds)
+    assert choose_compute().precision == torch.float32
+
+
+@pytest.mark.usefixtures("_no_gpu")
+def test_half_precision_that_onednn_lacks_is_not_measured_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside another process the clock may say anything: an imitation once took minutes."""
+    monkeypatch.setattr(device, "_is_imitated", lambda: True)
+    monkeypatch.setattr(device, "seconds", lambda *_: pytest.fail("it was measured"))
     assert choose_compute().precision == torch.float32
 
 
