@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from rtseg.core import ConfigError, OutputError
 from rtseg.data import PackedCase, PackPlan, read_pack, structures_of
@@ -111,17 +112,32 @@ def _translator(order: TrainOrder, system: System, task: Task, compute: Compute)
 
 
 def _start(name: str, system: System, task: Task) -> Start:
-    """The weights of a model with the same organs, network and windows."""
+    """The weights of a model with the same organs, network and windows; one that sees the CT alone may become one that sees the
+    synthetic MR too, which it begins without minding.
+    """
     model = load_bundle(bundle_folder(name), Compute(torch.device("cpu"), torch.float32))
+    is_widened = (model.system.inputs, system.inputs) == ("ct", "ct+smr")
     for what, its, ours in (
-        ("inputs", model.system.inputs, system.inputs),
+        ("inputs", system.inputs if is_widened else model.system.inputs, system.inputs),
         ("organs", model.task.organs, task.organs),
         ("network", model.system.segmenter, system.segmenter),
         ("windows_hu", model.system.windows_hu, system.windows_hu),
     ):
         if its != ours:
             raise ConfigError(f"model {name} cannot be begun with: its {what} are {its}, the system and task say {ours}")
-    return Start(model.segmenter.net.state_dict(), model.sha256)
+    weights = model.segmenter.net.state_dict()
+    return Start(_widened(weights, system, task) if is_widened else weights, model.sha256)
+
+
+def _widened(weights: Mapping[str, Tensor], system: System, task: Task) -> dict[str, Tensor]:
+    """Weights of a network that sees an image more, the last one: zeros for it, so that it answers as before."""
+    assert system.segmenter is not None
+    wanted = system.segmenter.build(inputs=system.channels, outputs=len(task.organs)).state_dict()
+    result = {}
+    for name, tensor in weights.items():
+        result[name] = torch.zeros_like(wanted[name])
+        result[name][tuple(slice(0, n) for n in tensor.shape)] = tensor
+    return result
 
 
 def _limits(task: Task, plan: PackPlan, cases: Sequence[PackedCase]) -> Limits:

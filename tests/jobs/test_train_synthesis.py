@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from ball_bundle import ball_system
+from ball_bundle import ball_system, write_ball_bundle
 from case_folders import ball_case
 from contour_cases import ball_ct
 from phantoms import axial_geometry
@@ -23,6 +23,7 @@ from rtseg.jobs.pack_data import pack_data
 from rtseg.jobs.stopwatch import Stopwatch
 from rtseg.jobs.train_segmentation import TrainOrder, train_segmentation
 from rtseg.jobs.train_synthesis import SynthesisOrder, train_synthesis
+from rtseg.segmentation.inference import segment_logits
 from rtseg.systems import load_bundle, load_translator, read_system, write_yaml
 from rtseg.systems.task import Table
 from rtseg.training import Compute
@@ -185,3 +186,34 @@ def test_what_a_probe_must_be_is_told(home: Path, tmp_path: Path) -> None:
         train_synthesis(probed, nothing, nothing)
     with pytest.raises(ConfigError, match="head_neck sees ct; the probe of perceptual must see MRs alone"):
         train_synthesis(replace(probed, probe="head_neck"), nothing, nothing)
+
+
+def test_a_model_of_the_ct_may_be_begun_with_by_one_that_sees_the_synthetic_mr_too(home: Path, tmp_path: Path) -> None:
+    """Before its first step it answers as the model it began with, whatever the synthetic MR shows."""
+    train_synthesis(order(home, "regression", "paired", tmp_path / "translator"), nothing, nothing)
+    smr = make_bundle(BundleOrder(tmp_path / "translator", tmp_path / "smr", "smr"))
+    ct_only = ball_system().model_copy(update={"sizes": {"tiny": {}}})
+    both = read_system("dai2021").at_size("tiny")
+    changes = {"windows_hu": ct_only.windows_hu, "segmenter": ct_only.segmenter, "segmentation": ct_only.segmentation}
+    write_yaml(both.model_copy(update={**changes, "sizes": {"tiny": {}}}), tmp_path / "both.yaml")
+    plain = write_ball_bundle(tmp_path / "balls")
+    asked = TrainOrder(
+        str(tmp_path / "both.yaml"),
+        str(home / "task.yaml"),
+        home / "paired_pack",
+        tmp_path / "run",
+        "tiny",
+        budget_s=0.0,
+        threads=1,
+        start=str(plain),
+        translator=str(smr),
+    )
+    assert train_segmentation(asked, nothing, nothing) == 0
+    begun = load_bundle(make_bundle(BundleOrder(tmp_path / "run", tmp_path / "model", "model", weights="last")), CPU)
+    first = load_bundle(plain, CPU)
+    hu = torch.rand(1, 1, 24, 48, 48) * 2000
+    mr = torch.rand(1, 1, 24, 48, 48) * 2 - 1
+    ours, theirs = segment_logits(hu, begun.segmenter, mr), segment_logits(hu, first.segmenter)
+    torch.testing.assert_close(ours, theirs, atol=1e-3, rtol=1e-3)
+    with pytest.raises(ValueError, match="needs one, another has no use for it"):
+        segment_logits(hu, begun.segmenter)

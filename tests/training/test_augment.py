@@ -208,3 +208,28 @@ def test_beyond_a_seam_are_the_next_patients_slices_and_nothing_is_known() -> No
 
 def test_one_patient_alone_has_no_seam() -> None:
     assert patches(packed_case(), (12.0, 16.0, 16.0), Augmentation(seam=1.0), patch=(24, 32, 32)).known.all()
+
+
+def test_a_synthetic_mr_is_turned_and_mirrored_with_its_ct() -> None:
+    """Its grey levels are those of the CT: after the turn, the scaling and the mirror they still are, up to one level of 255."""
+    case = packed_case()
+    grey = np.clip(case.ct // 4 + 50, 0, 255).astype(np.uint8)
+    patient = resident(case, CPU, grey)
+    how = Augmentation(turn_deg=20.0, scale=0.2, mirror=0.5)
+    for seed in range(6):
+        random = np.random.default_rng(seed)
+        batch = cut([patient], [Draw(0, (12.0, 16.0, 16.0))], (12, 16, 16), how, MIRRORED, random)
+        expected = (batch.hu.clamp(min=-200) / 4 + 50) / 127.5 - 1
+        assert batch.smr.shape == batch.hu.shape
+        assert (batch.smr - expected).abs().max() < 3 / 127.5
+
+
+def test_without_a_synthetic_mr_there_is_none_and_beyond_the_scan_it_is_blank() -> None:
+    case = packed_case()
+    plain = patches(case, (12.0, 16.0, 16.0))
+    assert plain.smr is None
+    seen = resident(case, CPU, np.full(case.ct.shape, 255, np.uint8))
+    beyond = cut([seen], [Draw(0, (26.0, 16.0, 16.0))], PATCH, NONE, MIRRORED, np.random.default_rng(0))
+    # slices 22 to 30 of a scan of 24
+    assert (beyond.smr[0, 0, :2] == 1).all()
+    assert (beyond.smr[0, 0, 2:] == -1).all()
