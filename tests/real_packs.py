@@ -10,7 +10,7 @@ from limb_cases import limb_case, rows
 from rtseg.data import write_case
 from rtseg.jobs.pack_data import pack_data
 
-HEADS = {"train": ("pt_1", "pt_2"), "validation": ("pt_208",)}
+HEADS = {"train": ("pt_4", "pt_31"), "validation": ("pt_208",)}
 MRS = {"train": ("IXI013_T1", "IXI014_T1"), "validation": ("IXI033_T1",)}
 LIMBS = ("STS_025", "STS_042")
 """The two smallest of the pairs."""

@@ -15,7 +15,7 @@ NOT_AN_MR = "Not an MR: every value was made from the CT, and nothing is in it t
 def synthesize(
     source: Annotated[Path, typer.Argument(metavar="CT", help="Folder with a planning CT as DICOM, or a NIfTI CT.")],
     output: Annotated[Path, typer.Option(help="Folder for the DICOM series, or a file whose name ends in .nii.gz.")],
-    model: Annotated[str, typer.Option(help="Name of a model that ships, or a bundle's folder.")] = "head_neck_smr",
+    model: Annotated[str, typer.Option(help="A bundle's folder, or the name of a model that ships and makes synthetic MR.")],
     series: Annotated[str | None, typer.Option(help="Series UID, or its unique ending, if the folder has several CTs.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that is there.")] = False,
     allow_gaps: Annotated[bool, typer.Option("--allow-gaps", help="Go on if slices are missing.")] = False,
@@ -26,7 +26,7 @@ def synthesize(
 ) -> None:
     """Make a synthetic MR of a planning CT, in its frame of reference.
 
-    Example: rtseg synthesize CT_DIR --model head_neck_smr --output MR_DIR
+    Example: rtseg synthesize CT_DIR --model MODEL_DIR --output MR_DIR
     """
     from rtseg.jobs.stopwatch import Stopwatch
     from rtseg.jobs.synthesize import SynthesizeOrder, synthesize_series
