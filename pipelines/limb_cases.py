@@ -14,9 +14,13 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-from rtseg.core import InputError, Mask, StructureSet
+from rtseg.core import InputError, Mask, Structure, StructureSet
 from rtseg.data import Case, read_nifti, write_case
+from rtseg.data.case import Pairing
 from rtseg.data.splits import TEST
+
+GTV = "GTV"
+"""The gross tumour volume, a target: no organ, and no task of rtseg knows it."""
 
 SPLITS = Path(__file__).with_name("limb_splits.csv")
 
@@ -36,13 +40,15 @@ def rows() -> list[Row]:
         return [Row(**row) for row in csv.DictReader(file)]
 
 
-def limb_case(folder: Path, row: Row) -> Case:
-    """The case of a person. Raises InputError if a file is missing."""
+def limb_case(folder: Path, row: Row, *, with_gtv: bool = False) -> Case:
+    """The case of a person, with its gross tumour volume if asked for. Raises InputError if a file is missing."""
     ct, mr = (read_nifti(folder / f"{name}.nii.gz") for name in ("ct", "mr"))
     measured = Mask(mr.array > 0, mr.geometry)
     if row.pairing not in ("none", "weak"):
         raise InputError(f"{SPLITS}: {row.person}: pairing is none or weak, not {row.pairing!r}")
-    return Case(row.person, ct, StructureSet(ct.geometry), (), mr, "weak" if row.pairing == "weak" else "none", measured)
+    organs = {GTV: Structure.from_full(read_nifti(folder / "mask.nii.gz").array > 0)} if with_gtv else {}
+    pairing: Pairing = "weak" if row.pairing == "weak" else "none"
+    return Case(row.person, ct, StructureSet(ct.geometry, organs), tuple(organs), mr, pairing, measured)
 
 
 def main() -> None:
