@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from rtseg.core import ConfigError, InputError, OutputError
+from rtseg.core import BundleError, ConfigError, InputError, OutputError
 from rtseg.dicom.atomic import why
 from rtseg.jobs.batch_cases import Found, find_cases
 from rtseg.jobs.batch_dask import TRIES, WorkerLost, cores, each_done, local_workers, workers_of
@@ -20,6 +20,7 @@ from rtseg.jobs.batch_record import Failure, Record, is_done, is_remembered, rea
 from rtseg.jobs.batch_tables import BatchTables, write_tables
 from rtseg.jobs.batch_worker import contour_patient, failed
 from rtseg.systems import bundle_folder, read_task, shipped_bundles, verify_bundle
+from rtseg.systems.bundle import CONTOURS_NOTHING, SEGMENTER
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -182,6 +183,8 @@ def _model(order: BatchOrder) -> tuple[str, str]:
     """What a worker calls the model by, and its hash. Raises BundleError, and ConfigError for organs it does not know."""
     folder = bundle_folder(order.model)
     sha256 = verify_bundle(folder)
+    if not (folder / SEGMENTER).is_file():
+        raise BundleError(CONTOURS_NOTHING.format(order.model))
     known = read_task(str(folder / "task.yaml")).organs
     unknown = [name for name in order.organs or () if name not in known]
     if unknown:

@@ -8,13 +8,16 @@ from pathlib import Path
 
 from rtseg.core import RtsegError
 from rtseg.systems import shipped_bundles
-from rtseg.systems.bundle import ABOUT, verify_bundle
+from rtseg.systems.bundle import ABOUT, SEGMENTER, TRANSLATOR, verify_bundle
 from rtseg.systems.catalogue import read_task
 
 
 @dataclass(frozen=True)
 class ModelRow:
-    """One bundle: its folder, organs and hash, or in ``error`` why it cannot be used."""
+    """One bundle: its folder, organs and hash, whether it makes a synthetic MR, or in ``error`` why it cannot be used.
+
+    A model that contours nothing has no organs.
+    """
 
     name: str
     version: str
@@ -22,6 +25,7 @@ class ModelRow:
     organs: tuple[str, ...]
     sha256: str
     error: str | None
+    makes_mr: bool = False
 
 
 def list_models() -> list[ModelRow]:
@@ -32,8 +36,8 @@ def list_models() -> list[ModelRow]:
 def _row(name: str, folder: Path) -> ModelRow:
     try:
         sha256 = verify_bundle(folder)
-        organs = read_task(str(folder / "task.yaml")).organs
+        organs = read_task(str(folder / "task.yaml")).organs if (folder / SEGMENTER).is_file() else ()
     except RtsegError as error:
         return ModelRow(name, "", folder, (), "", str(error))
     version = str(json.loads((folder / ABOUT).read_text())["version"])
-    return ModelRow(name, version, folder, organs, sha256, None)
+    return ModelRow(name, version, folder, organs, sha256, None, (folder / TRANSLATOR).is_file())

@@ -37,6 +37,8 @@ ABOUT = "bundle.json"
 LIMITS = "limits.json"
 SCALE = "scale.json"
 SEGMENTER, TRANSLATOR = "segmenter.safetensors", "translator.safetensors"
+CONTOURS_NOTHING = "model {} makes a synthetic MR and contours nothing: use it with rtseg synthesize"
+
 COMMON = ("system.yaml", "task.yaml", LIMITS, "card.md", ABOUT)
 """Files of every bundle."""
 
@@ -120,7 +122,7 @@ def load_bundle(folder: Path, compute: Compute) -> Bundle:
     sha256 = verify_bundle(folder)
     system, task = _described(folder)
     if system.segmenter is None or system.segmentation is None:
-        raise BundleError(f"model {folder.name} makes a synthetic MR and contours nothing: use it with rtseg synthesize")
+        raise BundleError(CONTOURS_NOTHING.format(folder.name))
     net = _loaded(system.segmenter.build(inputs=system.channels, outputs=len(task.organs)), folder / SEGMENTER, compute)
     part = system.segmentation
     segmenter = Segmenter(net, task.organs, system.windows_hu, part.sampling.patch, part.overlap, compute, system.sees_mr)

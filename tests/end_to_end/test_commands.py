@@ -455,7 +455,7 @@ def test_models_that_ship_are_listed(rtseg: Run) -> None:
     assert answer.code == 0
     content = json.loads(rtseg("models", "--json").out)
     for row in content:
-        assert list(row) == ["name", "version", "folder", "organs", "sha256", "error"]
+        assert list(row) == ["name", "version", "folder", "organs", "sha256", "error", "makes_mr"]
         assert row["name"] in answer.out
 
 

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from ball_bundle import ORGANS
+from ball_bundle import ORGANS, write_smr_bundle
 
 from rtseg.jobs.list_models import list_models
 from rtseg.systems import catalogue, shipped_bundles, verify_bundle
@@ -19,6 +19,11 @@ def shelf(tmp_path: Path, ball_folder: Path, monkeypatch: pytest.MonkeyPatch) ->
         shutil.copytree(ball_folder, tmp_path / "models" / name)
     monkeypatch.setattr(catalogue, "files", lambda _: tmp_path)
     return tmp_path / "models"
+
+
+@pytest.fixture(scope="module")
+def smr_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_smr_bundle(tmp_path_factory.mktemp("smr") / "both")
 
 
 def test_whatever_ships_is_what_was_bundled() -> None:
@@ -48,3 +53,21 @@ def test_a_missing_file_is_named(shelf: Path) -> None:
     (shelf / "spoilt" / "card.md").unlink()
     assert [row.error is None for row in list_models()] == [True, False]
     assert "card.md is missing" in str(list_models()[1].error)
+
+
+def test_a_model_that_makes_a_synthetic_mr_says_so_and_one_that_contours_nothing_has_no_organs(
+    smr_folder: Path, shelf: Path
+) -> None:
+    shutil.rmtree(shelf / "spoilt")
+    both = shelf / "both"
+    shutil.copytree(smr_folder, both)
+    alone = shelf / "alone"
+    shutil.copytree(both, alone)
+    (alone / "segmenter.safetensors").unlink()
+    lines = (alone / "SHA256SUMS").read_text().splitlines(keepends=True)
+    (alone / "SHA256SUMS").write_text("".join(line for line in lines if "segmenter" not in line))
+    assert {row.name: (row.organs, row.makes_mr) for row in list_models()} == {
+        "alone": ((), True),
+        "both": (ORGANS, True),
+        "good": (ORGANS, False),
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,12 +17,14 @@ from torch import Tensor, nn
 from rtseg.core import BundleError, ConfigError, InputError, Mask, OutputError
 from rtseg.data import read_nifti, write_nifti
 from rtseg.dicom import read_planning_ct
+from rtseg.jobs.batch import run_batch
+from rtseg.jobs.batch_order import BatchOrder
 from rtseg.jobs.contour import contour_series
 from rtseg.jobs.contour_order import ContourOrder
 from rtseg.jobs.stopwatch import Stopwatch
 from rtseg.jobs.synthesize import SynthesizeOrder, synthesize_series
 from rtseg.metrics import dsc
-from rtseg.systems import TranslatorBundle, load_bundle, load_translator
+from rtseg.systems import TranslatorBundle, load_bundle, load_translator, write_card, write_yaml
 from rtseg.training import Compute
 
 CPU = Compute(torch.device("cpu"), torch.float32)
@@ -128,6 +131,19 @@ def test_another_site_is_refused_and_by_force_told(model: TranslatorBundle, tmp_
 def test_a_model_without_a_part_says_what_it_is_for(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="model balls works on the CT alone: it makes no synthetic MR"):
         load_translator(write_ball_bundle(tmp_path / "balls"), CPU)
+
+
+def test_a_model_that_contours_nothing_says_so_to_contour_and_batch(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "alone")
+    (tmp_path / "alone" / "segmenter.safetensors").unlink()
+    system = load_translator(folder, CPU).system.without_segmenter()
+    write_yaml(system, tmp_path / "alone" / "system.yaml")
+    write_card(tmp_path / "alone", "# alone\n")
+    with pytest.raises(BundleError, match="makes a synthetic MR and contours nothing: use it with rtseg synthesize"):
+        load_bundle(tmp_path / "alone", CPU)
+    ball_ct(tmp_path / "cts" / "p1", SQUARE)
+    with pytest.raises(BundleError, match="contours nothing"):
+        run_batch(BatchOrder(tmp_path / "cts", tmp_path / "out", str(tmp_path / "alone")), lambda _: None, None)  # type: ignore[arg-type]
 
 
 def test_contouring_keeps_the_synthetic_mr_and_its_contours_are_the_same(folder: Path, tmp_path: Path) -> None:
