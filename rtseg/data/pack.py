@@ -151,8 +151,11 @@ def pack_case(case: Case, split: str, plan: PackPlan) -> PackedCase:
 
 
 def pack_mr(file: MRFile, plan: PackPlan) -> PackedMR:
-    """The MR of somebody without CT, on an axial grid of the plan's spacing. Raises an RtsegError if it cannot be."""
-    ready = prepare_mr(file.read(), plan.preparation.spacing_mm, plan.landmark)
+    """The MR of somebody without CT, on an axial grid of the plan's spacing. Raises InputError naming the file."""
+    try:
+        ready = prepare_mr(file.read(), plan.preparation.spacing_mm, plan.landmark)
+    except GeometryError as error:
+        raise InputError(f"{file.file}: {error}") from error
     return PackedMR(file.name, file.split, _in_bytes(ready.image), np.array(ready.scale.values), ready.heights_mm)
 
 

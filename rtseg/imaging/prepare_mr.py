@@ -28,7 +28,7 @@ class PreparedMR:
 
 
 def prepare_mr(mr: Volume, spacing_mm: tuple[float, float, float], landmark: Landmark | None) -> PreparedMR:
-    """The MR of somebody without CT. Raises GeometryError or InputError if there is no body in it to scale it by."""
+    """The MR of somebody without CT. Raises GeometryError if there is no body in it to scale it by."""
     working = resample(mr, axial_grid(mr.geometry, spacing_mm), 0.0)
     body = head_mask(working)
     box = bounding_box(body.array)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from phantoms import axial_geometry
 
-from rtseg.core import InputError
-from rtseg.data import find_mrs
+from rtseg.core import InputError, Volume
+from rtseg.data import MRFile, PackPlan, find_mrs, write_nifti
+from rtseg.data.pack import pack_mr
+from rtseg.imaging import Preparation
 
 
 def touch(root: Path, *names: str) -> None:
@@ -36,3 +40,11 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     (tmp_path / "index.csv").write_text("file,split\na.nii,train\n")
     with pytest.raises(InputError, match=r"line 2: .*a\.nii is not there"):
         find_mrs(tmp_path)
+
+
+def test_an_mr_without_a_body_is_named(tmp_path: Path) -> None:
+    plan = PackPlan((), (), Preparation((2.5, 4.0, 4.0), (-1000.0, 2000.0), 8.0))
+    geometry = axial_geometry()
+    write_nifti(Volume(np.zeros(geometry.shape, np.int16), geometry), tmp_path / "dark.nii.gz")
+    with pytest.raises(InputError, match=r"dark\.nii\.gz: the MR holds nothing bright"):
+        pack_mr(MRFile("dark", "train", tmp_path / "dark.nii.gz"), plan)
