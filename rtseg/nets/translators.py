@@ -17,7 +17,9 @@ from torch.nn import functional
 
 from rtseg.nets.daunet import AttentionGate
 
-Norm = Literal["group", "instance"]
+Norm = Literal["group", "instance", "voxel"]
+"""group, instance: statistics of features over the patch. voxel: over the features of each voxel alone (layer normalisation), so
+that what a network makes of a place does not depend on what else is in its window."""
 
 CHANNELS_A_GROUP = 8
 """Of every GroupNorm."""
@@ -211,7 +213,17 @@ def normalisation(width: int, norm: Norm) -> nn.Module:
     """Of ``width`` features; instance normalisation with its own scale and shift."""
     if norm == "instance":
         return nn.InstanceNorm3d(width, affine=True)
+    if norm == "voxel":
+        return VoxelNorm(width)
     return nn.GroupNorm(max(1, width // CHANNELS_A_GROUP), width)
+
+
+class VoxelNorm(nn.LayerNorm):
+    """Layer normalisation over the features of each voxel."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(b, c, d, h, w); where channels are stored last nothing is copied."""
+        return super().forward(x.permute(0, 2, 3, 4, 1)).permute(0, 4, 1, 2, 3)
 
 
 def must_fit(image: Tensor, multiple: int) -> None:

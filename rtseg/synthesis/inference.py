@@ -22,13 +22,13 @@ WINDOWS_AT_ONCE = 2
 class Translator:
     """A trained generator with what it needs to be used.
 
-    patch    the size (slices, rows, columns) it was trained on, and is used on: normalisation statistics depend on it
-    overlap  of neighbouring windows along slices, rows and columns, as a part of the patch
+    window   the size (slices, rows, columns) it is used on: that of its training, unless it has no statistics of its window
+    overlap  of neighbouring windows along slices, rows and columns, as a part of the window
     scale    from the MR's values to -1..1: its way back gives the synthetic MR values that a viewer shows well
     """
 
     net: nn.Module
-    patch: tuple[int, int, int]
+    window: tuple[int, int, int]
     overlap: tuple[float, float, float]
     scale: Scale
     compute: Compute
@@ -55,7 +55,7 @@ def translated(image: Tensor, translator: Translator) -> Tensor:
     with translator.compute.autocast():
         whole = sliding_window_inference(
             image,
-            translator.patch,
+            translator.window,
             sw_batch_size=WINDOWS_AT_ONCE,
             predictor=made,
             overlap=translator.overlap,

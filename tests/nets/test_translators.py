@@ -90,3 +90,15 @@ def test_a_patch_sees_its_own_surroundings_only() -> None:
     before, after = critic(image)[0], critic(other)[0]
     assert torch.equal(before[..., :3], after[..., :3])
     assert not torch.equal(before[..., -1], after[..., -1])
+
+
+@pytest.mark.parametrize(("norm", "is_local"), [("voxel", True), ("group", False), ("instance", False)])
+def test_only_norms_over_voxels_leave_a_place_alone_when_another_changes(norm, is_local):
+    """What lies 20 voxels away is beyond what this network looks at: only statistics of the window could carry it."""
+    torch.manual_seed(0)
+    net = Resnet(channels=8, halvings=1, blocks=1, norm=norm).build().eval()
+    image = torch.randn(1, 1, 8, 8, 64)
+    changed = image.clone()
+    changed[..., 44:] += 2
+    there, here = net(image)[..., :24], net(changed)[..., :24]
+    assert torch.allclose(there, here, atol=1e-6) is is_local
