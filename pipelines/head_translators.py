@@ -83,7 +83,7 @@ def _way_back(run: Path, bundle: TranslatorBundle) -> Translator | None:
     net = bundle.system.translator.generator.build()
     net.load_state_dict(own)
     there = bundle.translator
-    return Translator(net.to(memory_format=torch.channels_last_3d), there.window, there.overlap, there.scale, there.compute)  # type: ignore[call-overload]
+    return Translator(net.to(memory_format=torch.channels_last_3d), there.multiple, there.scale, there.compute)  # type: ignore[call-overload]
 
 
 def _accuracies(run: Path) -> dict[str, float]:

@@ -152,8 +152,7 @@ def _translator(folder: Path, system: System, compute: Compute) -> Translator:
     if system.translator is None or system.synthesis is None:
         raise BundleError(f"{folder / TRANSLATOR} does not fit system.yaml, which has no translator")
     net = _loaded(system.translator.generator.build(), folder / TRANSLATOR, compute)
-    window = system.synthesis.window or system.synthesis.patch
-    return Translator(net, window, system.synthesis.overlap, read_scale(folder / SCALE), compute)
+    return Translator(net, system.translator.generator.multiple, read_scale(folder / SCALE), compute)
 
 
 def _loaded(net: nn.Module, file: Path, compute: Compute) -> nn.Module:

@@ -78,8 +78,6 @@ class Synthesis(BaseModel):
     """How the translator is trained.
 
     patch           (slices, rows, columns) of training
-    window          of use, the patch if not given: another for a generator that has no statistics of its window (norm voxel)
-    overlap         of neighbouring windows, as a part of them
     critic_rate     learning rate of the critics; the schedule's is the generators'
     critic_ceiling  a critic that is right about a larger share of patches does not learn in that step: it must not win
     turn            of geometric consistency
@@ -97,8 +95,6 @@ class Synthesis(BaseModel):
     turn: Turn = "rot90"
     warm_steps: int = Field(default=0, ge=0)
     mirror: bool = True
-    window: tuple[int, int, int] | None = None
-    overlap: tuple[float, float, float] = (0.25, 0.25, 0.25)
 
 
 class System(BaseModel):
@@ -166,13 +162,6 @@ class System(BaseModel):
         multiple = part.generator.multiple
         if any(n % multiple or n < 1 for n in size):
             raise ValueError(f"synthesis.patch {size} must be positive multiples of {multiple} for this generator")
-        window = self.synthesis.window
-        if window is not None and part.generator.norm != "voxel" and window != size:
-            raise ValueError(
-                f"synthesis.window {window} must be the patch {size} for a generator with norm {part.generator.norm}"
-            )
-        if window is not None and any(n % multiple or n < 1 for n in window):
-            raise ValueError(f"synthesis.window {window} must be positive multiples of {multiple} for this generator")
         if part.critic is not None and min(size) < part.critic.smallest:
             raise ValueError(
                 f"synthesis.patch {size} is too small for this critic: {part.critic.smallest} at least along each axis"

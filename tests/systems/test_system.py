@@ -153,7 +153,6 @@ def cyclegan_with(path: str, value: Any) -> System:
         ("synthesis.patch", [64, 64, 48], None),
         ("synthesis.patch", [64, 66, 64], r"synthesis\.patch \(64, 66, 64\) must be positive multiples of 4 for this generator"),
         ("synthesis.patch", [16, 64, 64], r"synthesis\.patch \(16, 64, 64\) is too small for this critic: 24 at least"),
-        ("synthesis.window", [32, 96, 96], r"synthesis\.window \(32, 96, 96\) must be the patch .* with norm instance"),
         ("synthesis", None, r"translator and synthesis.* go together"),
         ("inputs", "smr", r"inputs says what the segmenter sees"),
     ],
