@@ -11,12 +11,16 @@ from rtseg.cli.contour import REVIEW
 from rtseg.cli.terminal import answer, answer_findings, say, steps, table
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rtseg.metrics.cohort import Score
 
 
 def demo(
     output: Annotated[Path, typer.Option(help="Folder for the CT, the structure set and the report.")] = Path("rtseg-demo"),
-    model: Annotated[str, typer.Option(help="Name of a model that ships, or a bundle's folder.")] = "head_neck",
+    model: Annotated[
+        list[str], typer.Option(help="Name of a model that ships, or a bundle's folder. Several are shown beside each other.")
+    ] = ["head_neck"],  # noqa: B006  typer's form of a default
     threads: Annotated[
         int | None,
         typer.Option(min=1, help="CPU threads of the network (torch); reading and resampling take their own. All if not given."),
@@ -33,22 +37,31 @@ def demo(
 
     watch = Stopwatch(steps())
     with watch.step("load model"):
-        bundle = load_bundle(bundle_folder(model), choose_compute(threads))
-    done = walk(output, bundle, watch)
-    result = done.result
-    answer(f"{done.words}; model {result.model}")
-    rows = [(name, f"{ml:.1f}", *_figures(done.agreement.get(name))) for name, ml in result.volumes_ml.items()]
-    table(("organ", "ml", "DSC", "HD95 mm"), rows)
-    if done.agreement:
-        answer("DSC and HD95 against the manual contours; this patient helped to choose the model's weights.")
-    answer_findings(result.findings)
-    answer("seconds: " + ", ".join(f"{step} {s:.1f}" for step, s in result.timings.items()))
-    answer(f"planning CT: {output / 'ct'}")
-    answer(f"structure set: {result.output}")
-    answer(f"report: {done.report}")
+        compute = choose_compute(threads)
+        bundles = [load_bundle(bundle_folder(name), compute) for name in model]
+    done = walk(output, bundles, watch)
+    answer(done.words)
+    for road in done.roads:
+        result = road.result
+        answer(f"model {result.model}")
+        rows = [(name, f"{ml:.1f}", *_figures(road.agreement.get(name))) for name, ml in result.volumes_ml.items()]
+        table(("organ", "ml", "DSC", "HD95 mm"), rows)
+        answer_findings(result.findings)
+        answer(_timed(result.timings))
+        answer(f"structure set: {result.output}")
+        if road.smr is not None:
+            answer(f"synthetic MR: {road.smr}")
+        answer(f"report: {result.report}")
     if done.evaluation is not None:
+        answer("DSC and HD95 against the manual contours; this patient helped to choose the models' weights.")
         answer(f"evaluation: {done.evaluation / 'report.html'}")
+    answer(f"planning CT: {output / 'ct'}")
+    answer(_timed(watch.seconds))
     say(REVIEW)
+
+
+def _timed(seconds: Mapping[str, float]) -> str:
+    return "seconds: " + ", ".join(f"{step} {s:.1f}" for step, s in seconds.items())
 
 
 def _figures(score: Score | None) -> tuple[str, str]:

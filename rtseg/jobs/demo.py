@@ -1,17 +1,17 @@
-"""The demo: a real patient is written out as a DICOM planning CT, contoured, exported, read back and compared."""
+"""The demo: a real patient is written out as a DICOM planning CT, contoured by each model, exported, read back and compared."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 
-from rtseg.core import Geometry, OutputError, StructureSet, Volume
+from rtseg.core import ConfigError, Geometry, OutputError, StructureSet, Volume
 from rtseg.data import Case, axial, read_case, squared
 from rtseg.dicom import Conversion, Export, Patient, write_ct_series, write_rtstruct
 from rtseg.jobs.contour import contour_series
@@ -26,66 +26,96 @@ from rtseg.systems import Bundle, shipped_tasks
 DEMO_CASE = Path(str(files("rtseg"))) / "demo_data" / "head_neck"
 """The demo patient, a case folder."""
 
-CT, STRUCTURE_SET, MANUAL, EVALUATION, MARK = "ct", "RS.dcm", "manual.dcm", "evaluation", "demo.json"
+CT, STRUCTURE_SET, SMR, MANUAL, EVALUATION, MARK = "ct", "RS.dcm", "smr", "manual.dcm", "evaluation", "demo.json"
 """What a demo makes beside its report; the mark tells a demo's own folder, which the next demo may replace."""
+
+OWN = {CT, STRUCTURE_SET, SMR, MANUAL, EVALUATION, PAGE, MARK}
 
 PATIENT = Patient("RTSEG^DEMO", "RTSEG-DEMO")
 
 
 @dataclass(frozen=True, eq=False)
+class Road:
+    """What one model made of the CT, and how its organs agree with the manual contours. smr: folder of the synthetic MR."""
+
+    result: ContourResult
+    smr: Path | None
+    agreement: Mapping[str, Score] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
 class DemoResult:
-    """What the demo made: the result of contouring, agreement with the manual contours, and whose they are.
+    """The road of each model, and whose contours they are.
 
     evaluation: folder with the page of the comparison; None for a phantom, which nobody contoured
     """
 
-    result: ContourResult
-    agreement: Mapping[str, Score]
-    report: Path
+    roads: tuple[Road, ...]
     words: str
     evaluation: Path | None = None
 
 
-def demo(output: Path, model: Bundle, watch: Stopwatch) -> DemoResult:
+def demo(output: Path, models: Sequence[Bundle], watch: Stopwatch) -> DemoResult:
     """Walk the whole road in ``output``: ct/ (DICOM), RS.dcm, manual.dcm, evaluation/, report.html.
 
-    Without the demo patient's folder a phantom takes its place; no organ is asked for in it, its body is outlined.
-    Raises OutputError if ``output`` holds something that no demo made.
+    A model that makes a synthetic MR adds smr/; what a second model makes is in a folder of its name. Without the demo patient's
+    folder a phantom takes its place; no organ is asked for in it, its body is outlined, by the first model.
+    Raises OutputError if ``output`` holds something that no demo made, ConfigError if two models have one name.
     """
     case = squared(axial(read_case(DEMO_CASE))) if DEMO_CASE.is_dir() else phantom()
     is_patient = bool(case.contoured)
-    _begin(output, case)
+    walking = models if is_patient else models[:1]
+    places = _places(output, [model.about.name for model in walking])
+    _begin(output, case, tuple(places))
     with watch.step("write CT as DICOM"):
         write_ct_series(case.ct, output / CT, PATIENT, series_description="rtseg demo planning CT", seed="rtseg demo")
-    order = ContourOrder(output / CT, output / STRUCTURE_SET, organs=None if is_patient else (), body=not is_patient)
-    result = contour_series(order, model, watch)
-    agreement: dict[str, Score] = {}
+    roads = [_walk(output / CT, place, model, is_patient, watch) for place, model in zip(places.values(), walking, strict=True)]
     if is_patient:
         with watch.step("read back and compare"):
-            agreement = compare(result, case, output)
+            roads = compare(roads, case, output)
     with watch.step("report"):
-        report = write_page(result, output, model, Comparison(case.structures, agreement) if is_patient else None)
+        manual = case.structures if is_patient else None
+        roads = [
+            replace(
+                road,
+                result=replace(road.result, report=write_page(road.result, place, model, Comparison(manual, road.agreement))),
+            )
+            for road, place, model in zip(roads, places.values(), walking, strict=True)
+        ]
     words = f"{case.name}: a real patient of the validation set" if is_patient else "a phantom: the demo patient's folder is gone"
-    return DemoResult(replace(result, report=report), agreement, report, words, output / EVALUATION if is_patient else None)
+    return DemoResult(tuple(roads), words, output / EVALUATION if is_patient else None)
 
 
-def compare(result: ContourResult, case: Case, output: Path) -> dict[str, Score]:
-    """Evaluate the structure set, read back from its file, against the manual contours, which become one too."""
-    write_rtstruct(
-        case.structures.subset(list(case.contoured)), result.ct, output / MANUAL, Export(Conversion("manual contours"))
-    )
+def _places(output: Path, names: Sequence[str]) -> dict[str, Path]:
+    """Where each model's files go: the first's into ``output`` itself."""
+    if len(set(names)) < len(names) or OWN & set(names[1:]):
+        raise ConfigError(f"models {', '.join(names)}: each needs a name of its own, for its folder in {output}")
+    return {name: output / name if number else output for number, name in enumerate(names)}
+
+
+def _walk(ct: Path, place: Path, model: Bundle, is_patient: bool, watch: Stopwatch) -> Road:
+    place.mkdir(exist_ok=True)
+    smr = place / SMR if is_patient and model.translator else None
+    order = ContourOrder(ct, place / STRUCTURE_SET, organs=None if is_patient else (), body=not is_patient, write_smr=smr)
+    return Road(contour_series(order, model, Stopwatch(watch.heard)), smr)
+
+
+def compare(roads: Sequence[Road], case: Case, output: Path) -> list[Road]:
+    """Evaluate the structure sets, read back from their files, against the manual contours, which become one too."""
+    organs = case.structures.subset(list(case.contoured))
+    write_rtstruct(organs, roads[0].result.ct, output / MANUAL, Export(Conversion("manual contours")))
     order = EvaluateOrder(
-        predicted={result.model: output / STRUCTURE_SET},
+        predicted={road.result.model: road.result.output for road in roads},
         reference=output / MANUAL,
         output=output / EVALUATION,
         ct=output / CT,
-        organs=tuple(result.volumes_ml),
+        organs=tuple(dict.fromkeys(organ for road in roads for organ in road.result.volumes_ml)),
         measured={organ: how for task in shipped_tasks().values() for organ, how in task.measured.items()},
         pictures=1,
         workers=1,
     )
-    (scores,) = evaluate(order, NoBar()).scores.values()
-    return {score.organ: score for score in scores}
+    scores = evaluate(order, NoBar()).scores
+    return [replace(road, agreement={score.organ: score for score in scores[road.result.model]}) for road in roads]
 
 
 def phantom() -> Case:
@@ -98,17 +128,26 @@ def phantom() -> Case:
     return Case("phantom", Volume(np.repeat(plane[None], 40, axis=0).astype(np.int16), grid), StructureSet(grid), ())
 
 
-def _begin(output: Path, case: Case) -> None:
+def _begin(output: Path, case: Case, models: tuple[str, ...]) -> None:
     """A folder with nothing but the mark in it: new, or one that only a demo wrote into."""
-    own = {CT, STRUCTURE_SET, MANUAL, EVALUATION, PAGE, MARK}
     try:
         held = {path.name for path in output.iterdir()} if output.exists() else set()
-        if held and (MARK not in held or held - own):
-            stranger = min(held - own, default=CT)
-            raise OutputError(f"{output} holds {stranger}, which no demo made; name another folder with --output")
+        strangers = held - OWN - _models_of(output / MARK)
+        if held and (MARK not in held or strangers):
+            raise OutputError(
+                f"{output} holds {min(strangers, default=CT)}, which no demo made; name another folder with --output"
+            )
         if held:
             shutil.rmtree(output)
         output.mkdir(parents=True, exist_ok=True)
-        (output / MARK).write_text(json.dumps({"demo": case.name}) + "\n")
+        (output / MARK).write_text(json.dumps({"demo": case.name, "models": models}) + "\n")
     except OSError as error:
         raise OutputError(f"{output} cannot be made: {error.strerror or error}") from error
+
+
+def _models_of(mark: Path) -> set[str]:
+    """Models whose folders the demo before made."""
+    try:
+        return set(json.loads(mark.read_text()).get("models", ()))
+    except (OSError, ValueError):
+        return set()

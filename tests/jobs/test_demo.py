@@ -6,18 +6,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from ball_bundle import write_smr_bundle
 from case_folders import ball_case
 from phantoms import BALLS
 from pydicom import dcmread
 
-from rtseg.core import EMPTY, OutputError, StructureSet
+from rtseg.core import EMPTY, ConfigError, OutputError, StructureSet
 from rtseg.data import Case, write_case
 from rtseg.dicom import read_planning_ct
 from rtseg.jobs import demo as job
 from rtseg.jobs.demo import DemoResult, demo
 from rtseg.jobs.stopwatch import Stopwatch
 from rtseg.metrics import Outcome
-from rtseg.systems import Bundle
+from rtseg.systems import Bundle, load_bundle
+from rtseg.training import Compute
 
 OF_A_PHANTOM = ["RS.dcm", "ct", "demo.json", "report.html"]
 MADE = sorted([*OF_A_PHANTOM, "evaluation", "manual.dcm"])
@@ -32,7 +35,7 @@ def patient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def walk(output: Path, model: Bundle) -> DemoResult:
-    return demo(output, model, Stopwatch())
+    return demo(output, [model], Stopwatch())
 
 
 def names(folder: Path) -> list[str]:
@@ -42,15 +45,17 @@ def names(folder: Path) -> list[str]:
 def test_a_patient_is_contoured_exported_read_back_and_compared(patient: Path, ball_model: Bundle, tmp_path: Path) -> None:
     done = walk(tmp_path / "demo", ball_model)
     assert names(tmp_path / "demo") == MADE
-    assert list(done.agreement) == list(BALLS)
-    for score in done.agreement.values():
+    assert list(done.roads[0].agreement) == list(BALLS)
+    for score in done.roads[0].agreement.values():
         assert score.figures["dsc"] > 0.95
         assert score.figures["hd95_mm"] < 2.5
     page = (tmp_path / "demo" / "evaluation" / "report.html").read_text()
     assert page.count("data:image/png") == 3 * len(BALLS)
-    assert [roi.ROIName for roi in dcmread(tmp_path / "demo" / "RS.dcm").StructureSetROISequence] == list(done.result.volumes_ml)
+    assert [roi.ROIName for roi in dcmread(tmp_path / "demo" / "RS.dcm").StructureSetROISequence] == list(
+        done.roads[0].result.volumes_ml
+    )
     assert "balls: a real patient" in done.words
-    assert "DSC" in done.report.read_text()
+    assert "DSC" in done.roads[0].result.report.read_text()
 
 
 def test_its_images_become_square_so_that_rt_utils_reads_them(patient: Path, ball_model: Bundle, tmp_path: Path) -> None:
@@ -62,7 +67,7 @@ def test_its_images_become_square_so_that_rt_utils_reads_them(patient: Path, bal
     np.testing.assert_array_equal(written.array[:, 4:56], case.ct.array)
     assert (written.array[:, :4] == -1000).all()
     assert (written.array[:, 56:] == -1000).all()
-    assert [finding for finding in done.result.findings if "foreign" in finding.kind] == []
+    assert [finding for finding in done.roads[0].result.findings if "foreign" in finding.kind] == []
 
 
 def test_an_organ_that_was_missed_stands_in_the_table(
@@ -74,10 +79,10 @@ def test_an_organ_that_was_missed_stands_in_the_table(
     blind = Case("blind", type(case.ct)(hu, case.ct.geometry), case.structures, case.contoured)
     monkeypatch.setattr(job, "DEMO_CASE", write_case(blind, tmp_path / "demo_data" / "blind"))
     done = walk(tmp_path / "demo", ball_model)
-    assert done.agreement["Brainstem"].outcome is Outcome.MISSED
-    assert done.agreement["Brainstem"].figures["dsc"] == 0
-    assert done.agreement["Brainstem"].figures["hd95_mm"] is None
-    assert list(done.result.volumes_ml) == list(BALLS)
+    assert done.roads[0].agreement["Brainstem"].outcome is Outcome.MISSED
+    assert done.roads[0].agreement["Brainstem"].figures["dsc"] == 0
+    assert done.roads[0].agreement["Brainstem"].figures["hd95_mm"] is None
+    assert list(done.roads[0].result.volumes_ml) == list(BALLS)
 
 
 def test_an_organ_that_nobody_contoured_has_no_figure(
@@ -88,18 +93,18 @@ def test_an_organ_that_nobody_contoured_has_no_figure(
     partly = Case("partly", case.ct, StructureSet(case.ct.geometry, organs), ("Parotid_L", "Brainstem"))
     monkeypatch.setattr(job, "DEMO_CASE", write_case(partly, tmp_path / "demo_data" / "partly"))
     done = walk(tmp_path / "demo", ball_model)
-    assert list(done.agreement) == ["Parotid_L", "Brainstem"]
-    assert done.result.volumes_ml["Parotid_R"] > 3
+    assert list(done.roads[0].agreement) == ["Parotid_L", "Brainstem"]
+    assert done.roads[0].result.volumes_ml["Parotid_R"] > 3
 
 
 def test_without_the_patient_a_phantom_is_outlined(ball_model: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job, "DEMO_CASE", tmp_path / "gone")
     done = walk(tmp_path / "demo", ball_model)
     assert "a phantom" in done.words
-    assert done.agreement == {}
+    assert done.roads[0].agreement == {}
     cylinder_ml = np.pi * 90 * 110 * 40 * 3 / 1000
-    assert done.result.volumes_ml == {"External": pytest.approx(cylinder_ml, rel=0.02)}
-    assert done.result.findings == ()
+    assert done.roads[0].result.volumes_ml == {"External": pytest.approx(cylinder_ml, rel=0.02)}
+    assert done.roads[0].result.findings == ()
     assert done.evaluation is None
     assert names(tmp_path / "demo") == OF_A_PHANTOM
 
@@ -123,7 +128,35 @@ def test_a_demo_replaces_a_demo_even_one_that_was_cut_off(patient: Path, ball_mo
     (tmp_path / "demo" / "report.html").unlink()
     second = walk(tmp_path / "demo", ball_model)
     assert names(tmp_path / "demo") == MADE
-    assert second.result.volumes_ml == first.result.volumes_ml
+    assert second.roads[0].result.volumes_ml == first.roads[0].result.volumes_ml
+
+
+@pytest.fixture
+def smr_model(tmp_path: Path) -> Bundle:
+    """Finds the balls in CT and synthetic MR, which it makes by a translator with weights by chance."""
+    return load_bundle(write_smr_bundle(tmp_path / "three_balls_smr"), Compute(torch.device("cpu"), torch.float32))
+
+
+def test_a_second_model_is_shown_beside_the_first(patient: Path, ball_model: Bundle, smr_model: Bundle, tmp_path: Path) -> None:
+    done = demo(tmp_path / "demo", [ball_model, smr_model], Stopwatch())
+    assert names(tmp_path / "demo") == sorted([*MADE, smr_model.about.name])
+    assert names(tmp_path / "demo" / smr_model.about.name) == ["RS.dcm", "report.html", "smr"]
+    ct, mr = (dcmread(next(folder.iterdir())) for folder in (tmp_path / "demo" / "ct", done.roads[1].smr))
+    assert mr.Modality == "MR"
+    assert mr.FrameOfReferenceUID == ct.FrameOfReferenceUID
+    assert done.roads[0].smr is None
+    page = (tmp_path / "demo" / "evaluation" / "report.html").read_text()
+    for road in done.roads:
+        assert list(road.agreement) == list(BALLS)
+        assert road.result.model in page
+    walk(tmp_path / "demo", ball_model)
+    assert names(tmp_path / "demo") == MADE
+
+
+def test_two_models_of_one_name_are_refused(patient: Path, ball_model: Bundle, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="each needs a name of its own"):
+        demo(tmp_path / "demo", [ball_model, ball_model], Stopwatch())
+    assert not (tmp_path / "demo").exists()
 
 
 def test_a_place_that_cannot_be_written_is_told(patient: Path, ball_model: Bundle, tmp_path: Path) -> None:
