@@ -467,7 +467,7 @@ def test_the_demo_with_a_model_of_ones_own(
     monkeypatch.setattr(job, "DEMO_CASE", tmp_path / "gone")
     answer = rtseg("demo", "--output", tmp_path / "demo", "--model", ball_folder, "--threads", 1)
     assert answer.code == 0
-    assert answer.out.startswith("a phantom: the demo patient's folder is gone; model three_balls 1.0")
+    assert answer.out.startswith("a phantom: the demo patient's folder is gone\nmodel three_balls 1.0")
     assert "Not a medical device" in answer.err
     assert held(tmp_path / "demo") == ["RS.dcm", "ct", "demo.json", "report.html"]
     (tmp_path / "mine").mkdir()
