@@ -20,6 +20,7 @@ from rtseg.cli import (
     evaluate_images,
     models,
     reader_study,
+    simulate,
     synthesize,
     train,
     verify,
@@ -41,6 +42,7 @@ app.command("convert")(convert.convert)
 app.command("evaluate")(evaluate.evaluate)
 app.command("evaluate-images")(evaluate_images.evaluate_images)
 app.command("synthesize")(synthesize.synthesize)
+app.command("simulate")(simulate.simulate)
 app.command("models")(models.models)
 app.add_typer(reader_study.app, name="reader-study")
 app.add_typer(data.app, name="data")

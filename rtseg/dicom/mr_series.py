@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +24,7 @@ from rtseg.dicom.file_meta import file_meta, new_file
 from rtseg.dicom.mr_verify import SYNTHETIC, StoredValues, verify_mr_series
 from rtseg.dicom.planning_ct import CtGrid, PlanningCT, SliceIdentity, grid_of
 from rtseg.dicom.rtstruct_items import ARTIFICIAL_INTELLIGENCE, code_item
-from rtseg.dicom.uids import new_uid
+from rtseg.dicom.stamp import Stamp
 
 HIGHEST = 4095
 """Largest stored value: 12 bits, which every viewer's window reaches."""
@@ -49,12 +48,13 @@ class WrittenMrSeries:
 
 
 def write_mr_series(
-    mr: Volume, ct: PlanningCT | CtGrid, folder: Path, maker: Maker, *, overwrite: bool = False
+    mr: Volume, ct: PlanningCT | CtGrid, folder: Path, maker: Maker, *, overwrite: bool = False, stamp: Stamp | None = None
 ) -> WrittenMrSeries:
     """Writes an MR-like volume on the CT's grid, in any unit, as MR images (PS3.3 A.4), all or nothing.
 
     Values become 0 to 4095, linearly from the lowest to the highest; MR has no rescale attributes, so the files do not keep the
-    unit. Patient, study, frame of reference and planes are the CT's; UIDs are new. Every file says that it is synthetic.
+    unit. Patient, study, frame of reference and planes are the CT's. Every file says that it is synthetic. stamp: the time and
+    the UIDs; now and new ones if not given.
 
     Raises GeometryError if the volume is not on the CT's grid, InputError if the CT has no DICOM identity, ConfigError for values
     that are no numbers, OutputError if the folder cannot be written or is not as it should be.
@@ -65,11 +65,12 @@ def write_mr_series(
     stored, lowest, step = _stored(mr.array)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # pydicom's remarks on the CT's spelling: told when it was read
-        common = _common(grid, maker)
+        stamp = stamp or Stamp.now()
+        common = _common(grid, maker, stamp)
         _add_window(common, stored)
         with whole_folder(folder, overwrite=overwrite) as temporary:
             for index, image in enumerate(grid.identity.slices):
-                written = _image(common, image, index, stored[index])
+                written = _image(common, image, index, stored[index], stamp)
                 written.save_as(temporary / f"MR{index + 1:04d}.dcm", enforce_file_format=True)
             defects = verify_mr_series(temporary, grid, StoredValues(stored))
             if defects:
@@ -87,21 +88,20 @@ def _stored(array: NDArray[np.generic]) -> tuple[NDArray[np.uint16], float, floa
     return np.rint((values - lowest) / step).astype(np.uint16), lowest, step
 
 
-def _common(ct: CtGrid, maker: Maker) -> Dataset:
+def _common(ct: CtGrid, maker: Maker, stamp: Stamp) -> Dataset:
     """What all images share, without position and pixels."""
     geometry, identity = ct
-    when = datetime.now()
     header = Dataset()
     add_identity(header, identity.header, [])
     header.SOPClassUID = MRImageStorage
     header.ImageType = ["DERIVED", "SECONDARY", "OTHER"]
     header.Modality = "MR"
-    header.SeriesInstanceUID = new_uid()
+    header.SeriesInstanceUID = stamp.uid("MR series")
     header.SeriesNumber = next(number for number in SERIES_NUMBERS if number != identity.series_number)
     header.SeriesDescription = f"{SYNTHETIC} {maker.model} {maker.version}"[:64]
     for moment in ("InstanceCreation", "Series", "Content"):
-        setattr(header, f"{moment}Date", when.strftime("%Y%m%d"))
-        setattr(header, f"{moment}Time", when.strftime("%H%M%S"))
+        setattr(header, f"{moment}Date", stamp.when.strftime("%Y%m%d"))
+        setattr(header, f"{moment}Time", stamp.when.strftime("%H%M%S"))
     header.Manufacturer = header.ManufacturerModelName = "rtseg"
     header.SoftwareVersions = rtseg.__version__
     header.OperatorsName = None
@@ -146,8 +146,8 @@ def _add_window(header: Dataset, stored: NDArray[np.uint16]) -> None:
     header.WindowCenter, header.WindowWidth = decimal_text(round(low + width / 2, 1)), decimal_text(round(width, 1))
 
 
-def _image(common: Dataset, source: SliceIdentity, index: int, pixels: NDArray[np.uint16]) -> FileDataset:
-    uid = UID(new_uid())
+def _image(common: Dataset, source: SliceIdentity, index: int, pixels: NDArray[np.uint16], stamp: Stamp) -> FileDataset:
+    uid = UID(stamp.uid(f"MR image {index}"))
     image = new_file(file_meta(MRImageStorage, uid, ExplicitVRLittleEndian))
     image.update(common)
     image.SOPInstanceUID = uid

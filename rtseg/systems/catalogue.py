@@ -24,13 +24,13 @@ def read_system(name: str) -> System:
     """A system that ships, by name, or a YAML file of one's own. Raises ConfigError with the names that exist."""
     from rtseg.systems.system import System  # its networks need torch, tasks do not
 
-    file = _file("systems", name)
+    file = config_file("systems", name)
     return validated(System, read_yaml(file), str(file))
 
 
 def read_task(name: str) -> Task:
     """A task that ships, by name, or a YAML file of one's own. Raises ConfigError with the names that exist."""
-    file = _file("tasks", name)
+    file = config_file("tasks", name)
     return validated(Task, read_yaml(file), str(file))
 
 
@@ -61,7 +61,8 @@ def bundle_folder(model: str) -> Path:
     raise BundleError(f"no model {model!r}: neither a folder nor a model that ships; {nearest(model, list(shipped))}")
 
 
-def _file(kind: str, name: str) -> Path:
+def config_file(kind: str, name: str) -> Path:
+    """The YAML file of a name, or of a path. Raises ConfigError with the names that exist."""
     if name.endswith((".yaml", ".yml")):
         return Path(name)
     folder = Path(str(files("rtseg.configs"))) / kind

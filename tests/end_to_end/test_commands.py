@@ -39,6 +39,7 @@ COMMANDS = [
     ("reader-study", "make"),
     ("reader-study", "score"),
     ("synthesize",),
+    ("simulate",),
     ("models",),
     ("data", "dicom"),
     ("data", "nifti"),

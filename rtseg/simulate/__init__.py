@@ -1,0 +1,1 @@
+"""Patients from nothing: anatomy, population, CT scanner, MR scanner."""
