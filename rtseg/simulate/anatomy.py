@@ -18,7 +18,7 @@ ANATOMY = Path(str(files("rtseg"))) / "simulate" / "male_pelvis" / "anatomy.npz"
 """The map that ships: a derivative of Z-Anatomy, CC BY-SA 4.0, licence and credits beside it. pipelines/pelvis_anatomy.py
 makes it."""
 
-SHA256 = "02610e1ea9b7d59226d2ba78caaa57f83aed6ad92fc7802d0bb8dd412c1f40c1"
+SHA256 = "e621db8cefc457259593c08dc5de4d49bf8233792136d31d1267f7e5162bb290"
 
 CORTEX = 128
 """Set beside a bone's label where it is cortex."""
@@ -63,9 +63,13 @@ BONES = tuple(range(Label.VERTEBRA, Label.FEMUR_HEAD_R + 1))
 
 @dataclass(frozen=True, eq=False)
 class Anatomy:
-    """labels (slices, rows, columns) and, for bone, CORTEX; the first voxel's centre, x, y, z, and the voxel's side in mm LPS."""
+    """labels (slices, rows, columns) and, for bone, CORTEX; the first voxel's centre, x, y, z, and the voxel's side in mm LPS.
+
+    beside_muscle: how far LOOSE voxels lie from the next muscle, in quarters of a mm
+    """
 
     labels: NDArray[np.uint8]
+    beside_muscle: NDArray[np.uint8]
     origin: NDArray[np.float64]
     step: float
 
@@ -77,4 +81,4 @@ def anatomy() -> Anatomy:
     if (found := sha256(data).hexdigest()) != SHA256:
         raise InputError(f"{ANATOMY} has SHA-256 {found}, expected {SHA256}: install rtseg again")
     with np.load(ANATOMY) as file:
-        return Anatomy(file["labels"], file["origin"], float(file["step"]))
+        return Anatomy(file["labels"], file["beside_muscle"], file["origin"], float(file["step"]))

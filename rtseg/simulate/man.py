@@ -55,6 +55,9 @@ CENTRE = np.array([0.0, 5.0, 860.0])
 GROIN_Z, CLEFT_Y = 792.0, 62.0
 """Below this height thighs are apart; behind this row the buttocks are."""
 
+BASE_DEPTH_MM = 225.0
+"""Antero-posterior width of a man who is as deep as the map, with some fat."""
+
 LEAST_FAT_MM = 6.0
 PENIS_FAT_MM = 5.0
 ROUNDS = 2
@@ -91,16 +94,20 @@ def _at_rest_ml(man: Man, what: str) -> float:
 
 
 def _scale(man: Man) -> NDArray[np.float64]:
-    """Of x, y and z against the map."""
+    """Of x, y and z against the map: as wide as the hips are, as deep as the body is."""
     wide = man.numbers["heads_apart_mm"] / HEADS_AT_REST_MM
-    return np.array([wide, wide, man.numbers["height_scale"]])
+    deep = np.clip(man.numbers["antero_posterior_mm"] / BASE_DEPTH_MM, 0.95 * wide, 1.2 * wide)
+    return np.array([wide, deep, man.numbers["height_scale"]])
 
 
 def lie(man: Man, anatomy: Anatomy, geometry: Geometry, names: tuple[str, ...]) -> Patient:
     """The man on the couch, supine, head first, on an axial grid whose origin is between his femoral heads. names: of tissues."""
     rng = np.random.default_rng([man.seed, 2])
     places, depth, lean, penis = _where(man, anatomy, geometry, deformed(man, anatomy))
-    labels = _looked_up(anatomy, places)
+    index = _index(anatomy, places)
+    labels = np.where(index < 0, np.uint8(0), anatomy.labels.ravel()[index])
+    beside = anatomy.beside_muscle.ravel()[index]
+    labels[(labels == Label.LOOSE) & (beside <= 4 * man.numbers["muscle_mm"])] = Label.MUSCLE
     heights, rows, columns = (anatomy.origin[2 - axis] + anatomy.step * places[axis] for axis in range(3))
     y = geometry.origin[1] + geometry.pixel_spacing[0] * np.arange(geometry.shape[1])
     couch = float(y[np.flatnonzero((lean < 0).any(axis=(0, 2))).max()] + LEAST_FAT_MM)
@@ -194,13 +201,13 @@ def _doubled(coarse: Field, shape: tuple[int, int, int]) -> Field:
     return np.ascontiguousarray(coarse)
 
 
-def _looked_up(anatomy: Anatomy, places: Field) -> NDArray[np.uint8]:
-    """The label at each place; OUTSIDE beyond the map's sides, its last slice beyond its ends."""
+def _index(anatomy: Anatomy, places: Field) -> NDArray[np.int32]:
+    """Of the map's voxel at each place, in the flat map; -1 beyond the map's sides, its last slices beyond its ends."""
     whole = np.rint(places).astype(np.int32)
     size = anatomy.labels.shape
     within = np.logical_and.reduce([(whole[a] >= 0) & (whole[a] < size[a]) for a in (1, 2)])
     z, y, x = (np.clip(whole[a], 0, size[a] - 1) for a in range(3))
-    return np.where(within, anatomy.labels.ravel()[(z * size[1] + y) * size[2] + x], np.uint8(0))
+    return np.where(within, (z * size[1] + y) * size[2] + x, -1).astype(np.int32)
 
 
 @cache

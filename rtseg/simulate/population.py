@@ -64,6 +64,7 @@ class Shape:
     lateral_mm: Spread
     antero_posterior_mm: Spread
     height_scale: Spread
+    muscle_mm: Spread
     sway_mm: Spread
     tilt_deg: Spread
     off_centre_mm: Spread
