@@ -17,8 +17,7 @@ from rtseg.dicom.atomic import whole_folder
 from rtseg.dicom.ct_writer import SEEDED_DATE
 from rtseg.dicom.stamp import Stamp
 from rtseg.simulate.anatomy import SHA256, anatomy
-from rtseg.simulate.man import Patient as Lying
-from rtseg.simulate.man import lie
+from rtseg.simulate.man import Lying, lie
 from rtseg.simulate.population import Man, Population, draw
 from rtseg.simulate.scanners import ct, mr
 from rtseg.systems.population import read_population

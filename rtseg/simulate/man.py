@@ -65,7 +65,7 @@ ROUNDS = 2
 
 
 @dataclass(frozen=True, eq=False)
-class Patient:
+class Lying:
     """tissues: for each voxel of ``geometry`` the number of its tissue among ``names``; couch_mm: the couch's top (y)."""
 
     man: Man
@@ -100,7 +100,7 @@ def _scale(man: Man) -> NDArray[np.float64]:
     return np.array([wide, deep, man.numbers["height_scale"]])
 
 
-def lie(man: Man, anatomy: Anatomy, geometry: Geometry, names: tuple[str, ...]) -> Patient:
+def lie(man: Man, anatomy: Anatomy, geometry: Geometry, names: tuple[str, ...]) -> Lying:
     """The man on the couch, supine, head first, on an axial grid whose origin is between his femoral heads. names: of tissues."""
     rng = np.random.default_rng([man.seed, 2])
     places, depth, lean, penis = _where(man, anatomy, geometry, deformed(man, anatomy))
@@ -124,7 +124,7 @@ def lie(man: Man, anatomy: Anatomy, geometry: Geometry, names: tuple[str, ...]) 
     small = (inside == Label.CAVITY) & (tissues != names.index("fat"))
     structures["Bowel_Small"] = small
     found = {name: Structure.from_full(mask) for name, mask in structures.items() if mask.any()}
-    return Patient(man, geometry, names, tissues, StructureSet(geometry, found), couch)
+    return Lying(man, geometry, names, tissues, StructureSet(geometry, found), couch)
 
 
 def _where(man: Man, anatomy: Anatomy, geometry: Geometry, field: Field) -> tuple[Field, Field, Field, Field]:

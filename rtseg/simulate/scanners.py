@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from rtseg.core import Volume
-from rtseg.simulate.man import Patient, noise
+from rtseg.simulate.man import Lying, noise
 from rtseg.simulate.population import Tissue
 
 BLUR = 0.5
@@ -24,7 +24,7 @@ SCANNED = (-1024, 3071)
 MR_SCALE = 1000.0
 
 
-def ct(patient: Patient, tissues: Mapping[str, Tissue]) -> Volume:
+def ct(patient: Lying, tissues: Mapping[str, Tissue]) -> Volume:
     """HU, whole numbers, with the scanner's own noise: it belongs to this grid and is resampled with the image."""
     rng = np.random.default_rng([patient.man.seed, 5])
     hu = np.array([patient.man.hu[name] for name in patient.names], np.float32)
@@ -39,7 +39,7 @@ def ct(patient: Patient, tissues: Mapping[str, Tissue]) -> Volume:
     return Volume(np.clip(np.rint(image), *SCANNED).astype(np.int16), patient.geometry)
 
 
-def _couch(patient: Patient) -> NDArray[np.uint8]:
+def _couch(patient: Lying) -> NDArray[np.uint8]:
     """The tissues with a flat couch under them: a shell, foam within."""
     shell, thick, wide = COUCH_MM
     geometry = patient.geometry
@@ -58,7 +58,7 @@ def _couch(patient: Patient) -> NDArray[np.uint8]:
     return result
 
 
-def _beam_hardening(patient: Patient) -> NDArray[np.float32]:
+def _beam_hardening(patient: Lying) -> NDArray[np.float32]:
     """HU that are missing between the hips: the dark band."""
     geometry, numbers = patient.geometry, patient.man.numbers
     z = geometry.origin[2] + geometry.positions[:, None, None]
@@ -70,7 +70,7 @@ def _beam_hardening(patient: Patient) -> NDArray[np.float32]:
     return result
 
 
-def _ct_noise(patient: Patient, body: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.float32]:
+def _ct_noise(patient: Lying, body: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.float32]:
     """Correlated in the plane by the kernel, without its lowest frequencies; more in the middle of a large body, where few
     photons arrive.
     """
@@ -90,7 +90,7 @@ def _ct_noise(patient: Patient, body: NDArray[np.bool_], rng: np.random.Generato
     return result
 
 
-def mr(patient: Patient, tissues: Mapping[str, Tissue]) -> Volume:
+def mr(patient: Lying, tissues: Mapping[str, Tissue]) -> Volume:
     """T2-weighted turbo spin echo: PD (1 - exp(-TR / T1)) exp(-TE / T2), bias of a surface coil in front, Rician noise."""
     numbers, rng = patient.man.numbers, np.random.default_rng([patient.man.seed, 6])
     te, tr = numbers["mr_te_ms"], numbers["mr_tr_ms"]

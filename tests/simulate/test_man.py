@@ -10,7 +10,7 @@ import pytest
 from rtseg.core import Geometry, InputError
 from rtseg.simulate import anatomy as module
 from rtseg.simulate.anatomy import anatomy
-from rtseg.simulate.man import Patient, lie
+from rtseg.simulate.man import Lying, lie
 from rtseg.simulate.population import Population, draw
 from rtseg.simulate.scanners import ct, mr
 from rtseg.systems.population import read_population
@@ -45,11 +45,11 @@ def men() -> Population:
 
 
 @pytest.fixture(scope="module")
-def patient(men: Population) -> Patient:
+def patient(men: Population) -> Lying:
     return lie(draw(men, "one", 5, WISHES), anatomy(), GRID, tuple(men.tissues))
 
 
-def middle(patient: Patient, organ: str) -> np.ndarray:
+def middle(patient: Lying, organ: str) -> np.ndarray:
     """Centre of gravity, x, y, z."""
     return patient.geometry.points(np.argwhere(patient.structures.mask(organ).array)).mean(axis=0)
 
