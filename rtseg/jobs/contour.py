@@ -15,6 +15,7 @@ from rtseg.jobs.read_ct import read_ct
 from rtseg.jobs.stopwatch import Stopwatch
 from rtseg.jobs.synthetic_mr import write_synthetic_mr
 from rtseg.segmentation.confidence import confidence
+from rtseg.segmentation.find import around
 from rtseg.segmentation.inference import recognised, segment
 from rtseg.segmentation.review import review
 from rtseg.segmentation.tidy import tidy
@@ -49,6 +50,9 @@ def contour(ct: PlanningCT, model: Bundle, *, body: bool = False) -> Contouring:
 def _looked_at(ct: PlanningCT, model: Bundle) -> Iterator[tuple[Stretch, Prepared, Volume | None, Probabilities]]:
     """Each stretch of the scan as a scan of its own: only one can be the model's region."""
     for stretch in stretches(ct.volume, max(model.preparation.spacing_mm[1:])):
+        if model.finder is not None:
+            first = prepare(ct.volume, model.finder.preparation, stretch)
+            stretch = around(segment(first, model.finder.segmenter), ct.volume.geometry, stretch)
         ready = prepare(ct.volume, model.preparation, stretch)
         smr = synthesize(ready, model.translator) if model.translator else None
         yield stretch, ready, smr, segment(ready, model.segmenter, smr)

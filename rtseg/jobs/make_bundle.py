@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,6 +32,7 @@ class BundleOrder:
     """What a user asks of `rtseg bundle`: the run, where to, the bundle's name and version, and which weights.
 
     weights: a segmenter's averaged weights that validated best, or those of the last checkpoint. A translator's are its last.
+    finder: folder of the model that looks first, on a coarser grid.
     """
 
     run: Path
@@ -39,6 +40,7 @@ class BundleOrder:
     name: str
     version: str = "0.1"
     weights: Weights = "best"
+    finder: Path | None = None
 
 
 def make_bundle(order: BundleOrder) -> Path:
@@ -67,13 +69,16 @@ def _of_segmenter(order: BundleOrder, system: System, task: Task) -> Parts:
     about = About(order.name, order.version, step)
     card = CARD.format(name=about.name, version=about.version, step=step, about=f"Organs: {', '.join(task.organs)}.")
     limits, file = read_limits(order.run / LIMITS), order.run / TRANSLATOR
+    made = Parts(about, system, task, weights, limits, card, finder=order.finder)
     if not system.sees_mr:
-        return Parts(about, system, task, weights, limits, card)
-    return Parts(about, system, task, weights, limits, card, load_file(file), read_scale(order.run / SCALE))
+        return made
+    return replace(made, translator=load_file(file), scale=read_scale(order.run / SCALE))
 
 
 def _of_translator(order: BundleOrder, system: System, task: Task) -> Parts:
     """The averaged generator; of its system the part that makes the synthetic MR."""
+    if order.finder is not None:
+        raise BundleError(f"{order.run} makes a synthetic MR and contours nothing: it has no use for a finder")
     last = Run(order.run).last()
     if last is None:
         raise BundleError(f"{order.run} has no weights yet: train it longer")

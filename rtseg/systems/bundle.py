@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -45,6 +46,12 @@ COMMON = ("system.yaml", "task.yaml", LIMITS, "card.md", ABOUT)
 OF_SEGMENTER, OF_TRANSLATOR = (SEGMENTER,), (TRANSLATOR, SCALE)
 """Files of a bundle that contours, and of one that makes a synthetic MR; one does either or both."""
 
+FINDER = "finder"
+"""Folder of a bundle that contours: the bundle that looks first, at the whole scan."""
+
+OF_FINDER = f"{FINDER}/{SUMS}"
+"""Stands for all files of the finder."""
+
 
 @dataclass(frozen=True)
 class About:
@@ -58,7 +65,7 @@ class About:
 @dataclass(frozen=True, eq=False)
 class Parts:
     """What a bundle is written from; weights are the segmenter's tensors by name, translator those of the generator with the
-    values of its MR; None for a bundle without.
+    values of its MR; None for a bundle without. finder: folder of the bundle that looks first.
     """
 
     about: About
@@ -69,6 +76,7 @@ class Parts:
     card: str
     translator: Mapping[str, Tensor] | None = None
     scale: Scale | None = None
+    finder: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +84,7 @@ class Bundle:
     """A model ready to be used; each room receives its own part of it.
 
     sha256 is the hash of the bundle's list of checksums: it stands for every byte of it. translator: for a segmenter that sees
-    a synthetic MR.
+    a synthetic MR. finder: a model that looks first, at the whole scan on a coarser grid, for the slices where the organs are.
     """
 
     about: About
@@ -87,6 +95,7 @@ class Bundle:
     card: str
     sha256: str
     translator: Translator | None = None
+    finder: Bundle | None = None
 
     @property
     def preparation(self) -> Preparation:
@@ -131,7 +140,10 @@ def load_bundle(folder: Path, compute: Compute) -> Bundle:
     translator = _translator(folder, system, compute) if (folder / TRANSLATOR).is_file() else None
     if system.sees_mr and translator is None:
         raise BundleError(f"{folder}: its segmenter sees a synthetic MR, and {TRANSLATOR} is missing; get the bundle again")
-    return Bundle(about, task, system, segmenter, limits, card, sha256, translator)
+    finder = load_bundle(folder / FINDER, compute) if (folder / FINDER).is_dir() else None
+    if finder is not None and finder.translator is not None:
+        raise BundleError(f"{folder / FINDER} sees a synthetic MR: a finder looks at the CT alone")
+    return Bundle(about, task, system, segmenter, limits, card, sha256, translator, finder)
 
 
 def load_translator(folder: Path, compute: Compute) -> TranslatorBundle:
@@ -175,7 +187,7 @@ def verify_bundle(folder: Path) -> str:
     lines = re.findall(r"^([0-9a-f]{64})  (.+)$", sums.read_text(encoding="utf-8", errors="replace"), re.MULTILINE)
     listed = {name: digest for digest, name in lines}
     lawful = [set(COMMON) | set(parts) for parts in (OF_SEGMENTER, OF_TRANSLATOR, OF_SEGMENTER + OF_TRANSLATOR)]
-    if set(listed) not in lawful:
+    if set(listed) - {OF_FINDER} not in lawful:
         raise BundleError(
             f"{sums} must list {', '.join(COMMON)}, and {SEGMENTER}, or {TRANSLATOR} with {SCALE}, or all of them; "
             f"it lists {', '.join(listed) or 'nothing'}"
@@ -186,6 +198,10 @@ def verify_bundle(folder: Path) -> str:
             raise BundleError(f"{file} is missing; the bundle is incomplete, get it again")
         if _sha256(file) != expected:
             raise BundleError(f"{file} is not the file that was bundled (SHA-256 differs); get the bundle again")
+    if (folder / FINDER).is_dir() != (OF_FINDER in listed):
+        raise BundleError(f"{folder / FINDER} is not as it was bundled; get the bundle again")
+    if OF_FINDER in listed:
+        verify_bundle(folder / FINDER)
     return _sha256(sums)
 
 
@@ -205,6 +221,9 @@ def write_bundle(folder: Path, parts: Parts) -> Path:
             (folder / name).chmod(0o644)  # safetensors keeps it to its owner
     if parts.scale is not None:
         write_scale(parts.scale, folder / SCALE)
+    if parts.finder is not None:
+        verify_bundle(parts.finder)
+        shutil.copytree(parts.finder, folder / FINDER)
     write_limits(parts.limits, folder / LIMITS)
     (folder / ABOUT).write_text(json.dumps(asdict(parts.about), indent=1) + "\n")
     write_card(folder, parts.card)
@@ -228,7 +247,7 @@ def write_calibration(folder: Path, calibration: Mapping[str, Calibration]) -> N
 
 
 def _seal(folder: Path) -> None:
-    there = [name for name in (*COMMON, *OF_SEGMENTER, *OF_TRANSLATOR) if (folder / name).is_file()]
+    there = [name for name in (*COMMON, *OF_SEGMENTER, *OF_TRANSLATOR, OF_FINDER) if (folder / name).is_file()]
     lines = [f"{_sha256(folder / name)}  {name}\n" for name in there]
     (folder / SUMS).write_text("".join(lines))
 

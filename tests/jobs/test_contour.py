@@ -26,6 +26,7 @@ from rtseg.jobs.stopwatch import Stopwatch
 from rtseg.jobs.writing import Writing
 from rtseg.metrics import dsc
 from rtseg.segmentation.confidence import Calibration
+from rtseg.segmentation.inference import segment
 from rtseg.systems import Bundle
 
 SQUARE = axial_geometry(spacing_mm=(2.5, 2.0, 2.0), shape=(34, 64, 64))
@@ -418,3 +419,29 @@ def test_organs_come_out_as_a_segmentation_too(tmp_path: Path, ball_model: Bundl
     assert found
     with pytest.raises(OutputError, match="name two files"):
         contour_series(replace(order, overwrite=True, writing=Writing(seg=tmp_path / "rs.dcm")), ball_model, Stopwatch())
+
+
+def test_a_model_that_looks_first_contours_the_slices_that_it_found(
+    ball_model: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The finder works on a grid of 8 mm; with no room beyond what it finds, the network sees fewer slices."""
+    from rtseg.jobs import contour as page
+    from rtseg.segmentation import find
+
+    monkeypatch.setattr(find, "ROOM_MM", 8.0)
+    ct = read_planning_ct(ball_ct(tmp_path / "ct", SQUARE))
+    coarse = replace(ball_model.preparation, spacing_mm=(8.0, 8.0, 8.0))
+    finder = replace(ball_model, task=ball_model.task.model_copy(update={"preparation": coarse}))
+    depths: list[float] = []
+
+    def watched(*given: Any) -> Any:
+        grid = given[0].volume.geometry
+        depths.append(grid.shape[0] * grid.slice_spacing)
+        return segment(*given)
+
+    monkeypatch.setattr(page, "segment", watched)
+    whole, found = contour(ct, ball_model), contour(ct, replace(ball_model, finder=finder))
+    assert depths[2] < depths[0] - 10
+    for name in BALLS:
+        assert dsc(found.structures.mask(name), whole.structures.mask(name)) > 0.97
+    assert "broken_stack" not in [finding.kind for finding in found.findings]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -225,3 +226,32 @@ def test_checksums_are_those_of_sha256sum(bundle: Path) -> None:
 def test_every_bundle_that_ships_is_whole() -> None:
     for folder in shipped_bundles().values():
         assert len(verify_bundle(folder)) == 64
+
+
+def test_a_finder_is_part_of_its_bundle(tmp_path, bundle):
+    whole = write_bundle(tmp_path / "whole", replace(parts(), finder=bundle))
+    loaded = load_bundle(whole, CPU)
+    assert loaded.finder is not None
+    assert loaded.finder.sha256 == verify_bundle(bundle)
+    assert load_bundle(bundle, CPU).finder is None
+    assert verify_bundle(whole) != verify_bundle(bundle)
+
+
+@pytest.mark.parametrize("harm", ["gone", "unlisted", "altered", "another"])
+def test_another_finder_is_refused(harm, tmp_path, bundle):
+    whole = write_bundle(tmp_path / "whole", replace(parts(), finder=bundle))
+    if harm == "gone":
+        shutil.rmtree(whole / "finder")
+        words = r"finder/SHA256SUMS is missing; the bundle is incomplete"
+    elif harm == "unlisted":
+        whole = bundle
+        shutil.copytree(tmp_path / "whole", whole / "finder")
+        words = r"finder is not as it was bundled"
+    elif harm == "altered":
+        (whole / "finder" / "task.yaml").write_text("task: other\n")
+        words = r"finder/task\.yaml is not the file that was bundled"
+    else:
+        write_card(whole / "finder", "# Another card\n")
+        words = r"finder/SHA256SUMS is not the file that was bundled"
+    with pytest.raises(BundleError, match=words):
+        load_bundle(whole, CPU)
