@@ -44,7 +44,7 @@ def segmenter_system(inputs: Inputs, size: Size, steps: int, start: str | None) 
     whole = read_system(SYSTEM).at_size("full" if start else size)
     part = whole.segmentation
     assert part is not None
-    schedule = replace(part.schedule, steps=steps, validate_every=max(1, steps // 4), log_every=20)
+    schedule = replace(part.schedule, steps=steps, validate_every=steps, log_every=20)  # the last weights are taken
     changes = {"schedule": schedule}
     if start:
         sampling = replace(part.sampling, **FINE_TUNED)
