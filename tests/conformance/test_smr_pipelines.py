@@ -17,6 +17,8 @@ from rtseg.jobs.train_synthesis import SynthesisOrder, train_synthesis
 from rtseg.systems import load_bundle, verify_bundle
 from rtseg.training import choose_compute
 
+pytestmark = pytest.mark.conformance
+
 
 def test_a_training_is_measured_from_end_to_end(
     test_data: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -13,6 +13,8 @@ from real_packs import head_pack, limb_pack
 from rtseg.cli import main
 from rtseg.systems import read_system
 
+pytestmark = pytest.mark.conformance
+
 SYSTEMS = sorted(file.stem for file in (Path(__file__).parents[2] / "configs" / "systems").glob("*.yaml"))
 
 

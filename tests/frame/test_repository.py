@@ -65,3 +65,9 @@ def test_every_version_says_whether_contours_can_change() -> None:
 
     assert versions
     assert [text.splitlines()[0] for text in versions if not text.splitlines()[2].startswith("**Contours: ")] == []
+
+
+def test_the_long_tests_are_marked_so_that_the_fast_ones_stay_fast() -> None:
+    long = sorted((ROOT / "tests" / "conformance").glob("test_*.py"))
+    assert long
+    assert [file.name for file in long if "pytest.mark.conformance" not in file.read_text(encoding="utf-8")] == []
