@@ -137,7 +137,15 @@ def _common(patient: Patient, seed: str | None) -> Dataset:
     header.SeriesInstanceUID = new_uid(seed, "series")
     header.FrameOfReferenceUID = new_uid(seed, "frame of reference")
     header.StudyID, header.SeriesNumber = "1", "1"
-    for empty in ("AccessionNumber", "Laterality", "ReferringPhysicianName", "AcquisitionNumber", "KVP", "PositionReferenceIndicator"):
+    unknown = (
+        "AccessionNumber",
+        "ReferringPhysicianName",
+        "AcquisitionNumber",
+        "KVP",
+        "PositionReferenceIndicator",
+        "Laterality",
+    )
+    for empty in unknown:
         setattr(header, empty, None)
     header.SamplesPerPixel, header.PhotometricInterpretation = 1, "MONOCHROME2"
     header.BitsAllocated, header.BitsStored, header.HighBit, header.PixelRepresentation = 16, 16, 15, 1

@@ -34,7 +34,7 @@ SWAY_MM, SWAY_EVERY = 30.0, 4
 
 MOST_STEPS = 40
 
-NEAR = 0.01
+NEAR = 0.02
 """A volume that is so near to what is asked for stays."""
 
 
@@ -83,23 +83,23 @@ def grown(
     """
     organ, bone = at_rest(anatomy, label), at_rest(anatomy, *BONES)
     box = _box(moved(organ, field), target_ml)
-    whole, field = field, field[:, *box]
+    whole, field, bone = field, field[:, *box], bone[box]  # bone is at rest: its distances stay
     rough = _noise(field.shape[1:], rng)
     places = np.indices(field.shape[1:], dtype=np.float32) + np.array([s.start for s in box], np.float32)[:, None, None, None]
 
-    def seen(image: Field) -> Field:
-        result: Field = ndimage.map_coordinates(image, places + field / STEP_MM, order=1, mode="nearest")
+    def seen() -> Field:
+        result: Field = ndimage.map_coordinates(organ, places + field / STEP_MM, order=1, mode="nearest")
         return result
 
-    distance = seen(organ)
+    distance = seen()
     here = volume_ml(distance)
     if abs(here - target_ml) < NEAR * target_ml:
         return whole
     sign = np.sign(target_ml - here)
     for _ in range(MOST_STEPS):
-        flow = sign * FLOW_MM * _outward(distance, seen(bone), rough, upward)
+        flow = sign * FLOW_MM * _outward(distance, bone, rough, upward)
         before, field = field, _after(field, -flow)
-        distance, last = seen(organ), here
+        distance, last = seen(), here
         here = volume_ml(distance)
         if sign * (here - target_ml) >= 0:
             part = (target_ml - last) / (here - last)
@@ -162,7 +162,7 @@ def swayed(anatomy: Anatomy, field: Field, amplitude_mm: float, rng: np.random.G
     steps = max(1, round(amplitude_mm / FLOW_MM))
     sway *= amplitude_mm / steps / max(float(np.abs(sway).max()), 1e-6)
     for _ in range(steps):
-        field = _after(field, sway * np.clip(moved(bone, field) / HELD_MM, 0, 1))
+        field = _after(field, sway * np.clip(bone / HELD_MM, 0, 1))
     return field
 
 
