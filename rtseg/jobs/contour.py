@@ -8,6 +8,7 @@ from dataclasses import replace
 from rtseg.core import EMPTY, ConfigError, Contouring, Finding, Geometry, InputError, StructureSet, Volume
 from rtseg.dicom import Maker, PlanningCT
 from rtseg.imaging import Prepared, Probabilities, Stretch, prepare, restore, restore_mask, stretches
+from rtseg.imaging.metal import metal
 from rtseg.jobs.contour_order import ContourOrder, ContourResult
 from rtseg.jobs.contour_output import outputs_must_be_free, write_organs
 from rtseg.jobs.contour_report import write_page
@@ -41,7 +42,13 @@ def contour(ct: PlanningCT, model: Bundle, *, body: bool = False) -> Contouring:
     organs = tidy(restore(seen, ready), model.rules)
     sure = confidence(organs, seen, model.limits.calibration)
     guessed = () if smr is None else where_trained(ready, model.task.mr_region, force=True)
-    noticed = (*ct.findings, *_left_out(stretch), *review(organs, seen, ready, sure, model.limits), *guessed)
+    noticed = (
+        *ct.findings,
+        *_left_out(stretch),
+        *metal(ct.volume, stretch),
+        *review(organs, seen, ready, sure, model.limits),
+        *guessed,
+    )
     findings = tuple(sorted(noticed, key=lambda finding: finding.kind not in FIRST))
     whole = _placed(organs, stretch.first, ct.volume.geometry)
     return Contouring(_with_body(whole, prepare(ct.volume, model.preparation)) if body else whole, smr, findings, sure)
