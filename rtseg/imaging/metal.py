@@ -24,5 +24,6 @@ def metal(ct: Volume, stretch: Stretch) -> tuple[Finding, ...]:
     if found_ml <= METAL_ML:
         return ()
     place = np.flatnonzero(counts) + stretch.first + 1
-    words = f"{found_ml:.0f} ml of metal (above {METAL_HU:.0f} HU) in slices {place[0]} to {place[-1]}: contours in its streaks are doubtful."
+    slices = f"slices {place[0]} to {place[-1]}"
+    words = f"{found_ml:.0f} ml of metal (above {METAL_HU:.0f} HU) in {slices}: contours in its streaks are doubtful."
     return (Finding("metal", words, None, found_ml, METAL_ML),)
