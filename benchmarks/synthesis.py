@@ -1,6 +1,6 @@
 """A training step of a translator beside the same step written out in PyTorch, and `rtseg synthesize` on CTs of clinical size.
 
-    python benchmarks/synthesis.py CASES MODEL [--limb LIMB_CASES LIMB_MODEL] [--steps 10] [--repeats 3]
+    python benchmarks/synthesis.py CASES MODEL [--contours] [--limb LIMB_CASES LIMB_MODEL] [--steps 10] [--repeats 3]
 
 CASES is a case tree (OpenKBP), MODEL a head's translator; LIMB_CASES a folder of limb cases. Nothing else should run meanwhile.
 Both steps have the same networks and images and take turns. Writes its section of docs/speed.md.
@@ -121,6 +121,14 @@ def synthesized(what: str, bar: str, ct: Volume, model: Path, repeats: int) -> M
         return timed(what, bar, [*command, "--output", f"{place}/mr", "--overwrite"], repeats)
 
 
+def contoured(what: str, bar: str, ct: Volume, model: Path, repeats: int) -> Measured:
+    """`rtseg contour` of a CT as DICOM, through the synthetic MR, which is written too."""
+    with tempfile.TemporaryDirectory() as place:
+        write_ct_series(ct, Path(place) / "ct", Patient("BENCH", "BENCH"))
+        command = [str(Path(sys.executable).with_name("rtseg")), "contour", f"{place}/ct", "--model", str(model), "--overwrite"]
+        return timed(what, bar, [*command, "--output", f"{place}/rs.dcm", "--write-smr", f"{place}/mr"], repeats)
+
+
 def limb_ct(cases: Path) -> Volume:
     """The largest limb of a folder of cases, on 512 x 512 pixels."""
     ct = max((read_nifti(file) for file in cases.glob("*/ct.nii.gz")), key=lambda volume: volume.array.size)
@@ -137,15 +145,19 @@ def main() -> None:
     parser.add_argument("cases", type=Path)
     parser.add_argument("model", type=Path)
     parser.add_argument("--limb", type=Path, nargs=2, metavar=("LIMB_CASES", "LIMB_MODEL"))
+    parser.add_argument("--contours", action="store_true", help="MODEL contours too: measure that")
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--repeats", type=int, default=3)
     asked = parser.parse_args()
     here, there = step_seconds(asked.steps)
     size = " x ".join(str(n) for n in read_system(SYSTEM).at_size("small").synthesis.patch)
-    rows = [synthesized("head, 512 x 512 x 150", "10 s, 3 GB", clinical_ct(asked.cases), asked.model, asked.repeats)]
+    head = clinical_ct(asked.cases)
+    rows = [synthesized("`rtseg synthesize`, head, 512 x 512 x 150", "10 s, 3 GB", head, asked.model, asked.repeats)]
+    if asked.contours:
+        rows.append(contoured("`rtseg contour --write-smr`, the same", "30 s, 4 GB", head, asked.model, asked.repeats))
     if asked.limb:
         limb = limb_ct(asked.limb[0])
-        name = f"limb, 512 x 512 x {limb.geometry.shape[0]}, grid of 2 mm"
+        name = f"`rtseg synthesize`, limb, 512 x 512 x {limb.geometry.shape[0]}, grid of 2 mm"
         rows.append(synthesized(name, "30 s, 3 GB", limb, asked.limb[1], asked.repeats))
     lines = [
         f"{processor()}, torch {torch.__version__}, {torch.get_num_threads()} threads, float32. "
@@ -154,9 +166,9 @@ def main() -> None:
         f"A training step of {SYSTEM}, size small (two generators, three critics, one patch of {size}): {here:.2f} s; the same",
         f"step written out with the same networks {there:.2f} s: {here / there:.2f} times as long.",
         "",
-        "`rtseg synthesize`, from the start of the command to the verified series on the disk:",
+        "From the start of the command to the verified files on the disk:",
         "",
-        "| CT | seconds | peak memory, GB | bar |",
+        "| command | seconds | peak memory, GB | bar |",
         "|---|---|---|---|",
         *(f"| {row.what} | {row.seconds:.1f} | {row.peak_gb:.2f} | {row.bar} |" for row in rows),
     ]

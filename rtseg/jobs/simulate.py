@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from rtseg import __version__
 from rtseg.core import ConfigError, Geometry, OutputError, Volume
 from rtseg.data import Case, write_case
@@ -126,6 +128,12 @@ def _as_dicom(lying: Lying, image: Volume, look: Volume, place: Path, name: str)
     write_rtstruct(lying.structures, planning, place / STRUCTURE_SET, export, Stamp(SEEDED_DATE, f"{seed} RS"))
 
 
+def _centre(lying: Lying, name: str) -> list[float]:
+    """x, y, z, LPS."""
+    middle = lying.geometry.points(np.argwhere(lying.structures.mask(name).array)).mean(axis=0)
+    return [round(float(mm), 1) for mm in middle]
+
+
 def _about(order: SimulateOrder, lying: Lying) -> dict[str, Any]:
     man = lying.man
     return {
@@ -138,4 +146,5 @@ def _about(order: SimulateOrder, lying: Lying) -> dict[str, Any]:
         "drawn": {name: round(value, 4) for name, value in man.numbers.items()},
         "hu": {name: round(value, 1) for name, value in man.hu.items()},
         "volumes_ml": {name: round(lying.structures.volume_ml(name), 2) for name in lying.structures},
+        "centres_mm": {name: _centre(lying, name) for name in lying.structures},
     }
