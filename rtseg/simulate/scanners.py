@@ -12,7 +12,7 @@ from rtseg.core import Volume
 from rtseg.simulate.man import Lying, noise
 from rtseg.simulate.population import Tissue
 
-BLUR = 0.5
+BLUR = 0.4
 """Standard deviation, in voxels, of what the detector and the slice's thickness smear: borders hold a part of both tissues."""
 
 COUCH_MM = (1.0, 40.0, 530.0)
@@ -32,7 +32,7 @@ def ct(patient: Lying, tissues: Mapping[str, Tissue]) -> Volume:
     shape = patient.tissues.shape
     with_couch = _couch(patient)
     image = hu[with_couch] + texture[with_couch] * noise(shape, 1.0, rng)
-    image = ndimage.gaussian_filter(image, (0.4, BLUR, BLUR), truncate=3)
+    image = ndimage.gaussian_filter(image, (0.3, BLUR, BLUR), truncate=3)
     body = patient.structures.mask("External").array
     image -= _beam_hardening(patient) * body
     image += _ct_noise(patient, body, rng)
