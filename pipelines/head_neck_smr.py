@@ -25,6 +25,7 @@ from rtseg.jobs.evaluate import Evaluation
 from rtseg.jobs.evaluate_tables import TABLE, table
 from rtseg.jobs.make_bundle import BundleOrder, make_bundle
 from rtseg.jobs.train_segmentation import TrainOrder, train_segmentation
+from rtseg.segmentation.loss import Positives
 from rtseg.systems import Size, System, bundle_folder, load_bundle, read_system, verify_bundle, write_card, write_yaml
 from rtseg.systems.system import Inputs
 from rtseg.training import choose_compute
@@ -38,6 +39,9 @@ FINE_TUNED = {"patch": (48, 64, 96), "batch": 1}
 
 FINE_RATE = 2e-4
 
+PLAIN = Positives(ceiling=1.0)
+"""No organ's voxels count more than others: a weight that has no time to fall to 1 teaches a trained network to draw too much."""
+
 
 def segmenter_system(inputs: Inputs, size: Size, steps: int, start: str | None) -> System:
     """The system whose segmenter sees these inputs; one that begins with a model has that model's network, at a low rate."""
@@ -50,7 +54,7 @@ def segmenter_system(inputs: Inputs, size: Size, steps: int, start: str | None) 
         sampling = replace(part.sampling, **FINE_TUNED)
         augmentation = read_system(SYSTEM).at_size("small").segmentation.augmentation  # type: ignore[union-attr]
         fine = replace(schedule, rate=FINE_RATE, warmup=50, ema=0.995)
-        changes = {"schedule": fine, "sampling": sampling, "augmentation": augmentation, "dice_until": 0.0}
+        changes = {"schedule": fine, "sampling": sampling, "augmentation": augmentation, "dice_until": 0.0, "positives": PLAIN}
     windows = () if inputs == "smr" else whole.windows_hu
     return whole.model_copy(update={"inputs": inputs, "windows_hu": windows, "segmentation": part.model_copy(update=changes)})
 
@@ -73,8 +77,9 @@ def trained(asked: argparse.Namespace, inputs: Inputs, place: Path) -> Path:
     )
     if not asked.trained:
         train_segmentation(order, lambda step, shown: print(name, step, shown, flush=True), print, print)
-    shutil.rmtree(place / name, ignore_errors=True)
-    return make_bundle(BundleOrder(order.run, place / name, name, asked.version, "last"))
+    model = place / "models" / name  # not beside the patients' folder ct
+    shutil.rmtree(model, ignore_errors=True)
+    return make_bundle(BundleOrder(order.run, model, name, asked.version, "last"))
 
 
 def compared(asked: argparse.Namespace, place: Path, bundles: dict[str, Path]) -> Evaluation:
