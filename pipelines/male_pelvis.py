@@ -5,7 +5,8 @@
 
 WORK then holds men/ (train, validation), test/ (from a population that training never saw), pack/, a run for the translator, one
 for each input, and evaluation/: DSC, HD95 and paired statistics on the test men, each contoured through DICOM. What is there
-already is used again, trainings go on from their last checkpoints. **All figures are of simulated men.**
+already is used again, trainings go on from their last checkpoints; without test men nothing is judged. **All figures are of
+simulated men.**
 """
 
 from __future__ import annotations
@@ -107,7 +108,9 @@ def main() -> None:
     if not (asked.work / "pack").is_dir():
         pack_data(asked.work / "men", asked.work / "pack", TASK, print, print)
     made_by = translator(asked)
-    print(judged(asked, [segmenter(asked, inputs, made_by) for inputs in asked.inputs]))
+    bundles = [segmenter(asked, inputs, made_by) for inputs in asked.inputs]
+    if asked.men[-1]:
+        print(judged(asked, bundles))
 
 
 if __name__ == "__main__":
