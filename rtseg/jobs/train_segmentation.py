@@ -77,7 +77,7 @@ def train_segmentation(
         raise ConfigError(f"{order.data} was packed for other organs or another grid than task {task.task}; pack it again")
     must_show(cases, task.organs)
     training = system.training(task, order.seed)
-    start = None if order.start is None else _start(order.start, system, task)
+    start = None if order.start is None else start_from(order.start, system, task)
     sha256 = None if translator is None else translator.sha256
     try:
         with Run.open(order.run, configuration(training, packed.fingerprint, start, sha256), order.budget_s) as run:
@@ -111,32 +111,40 @@ def _translator(order: TrainOrder, system: System, task: Task, compute: Compute)
     return model
 
 
-def _start(name: str, system: System, task: Task) -> Start:
-    """The weights of a model with the same organs, network and windows; one that sees the CT alone may become one that sees the
-    synthetic MR too, which it begins without minding.
+def start_from(name: str, system: System, task: Task) -> Start:
+    """The weights of a model with the same organs and network. One that sees the CT alone may become one that sees the synthetic
+    MR too, which it begins without minding, or the MR alone, which it begins by reading as the last of its windows.
+
+    Raises ConfigError if they differ in anything else.
     """
     model = load_bundle(bundle_folder(name), Compute(torch.device("cpu"), torch.float32))
-    is_widened = (model.system.inputs, system.inputs) == ("ct", "ct+smr")
+    sees = (model.system.inputs, system.inputs)
+    is_moved = sees in (("ct", "ct+smr"), ("ct", "smr"))
     for what, its, ours in (
-        ("inputs", system.inputs if is_widened else model.system.inputs, system.inputs),
+        ("inputs", system.inputs if is_moved else model.system.inputs, system.inputs),
         ("organs", model.task.organs, task.organs),
         ("network", model.system.segmenter, system.segmenter),
-        ("windows_hu", model.system.windows_hu, system.windows_hu),
+        ("windows_hu", system.windows_hu if sees == ("ct", "smr") else model.system.windows_hu, system.windows_hu),
     ):
         if its != ours:
             raise ConfigError(f"model {name} cannot be begun with: its {what} are {its}, the system and task say {ours}")
     weights = model.segmenter.net.state_dict()
-    return Start(_widened(weights, system, task) if is_widened else weights, model.sha256)
+    return Start(_moved(weights, model.system.channels, system, task) if is_moved else weights, model.sha256)
 
 
-def _widened(weights: Mapping[str, Tensor], system: System, task: Task) -> dict[str, Tensor]:
-    """Weights of a network that sees an image more, the last one: zeros for it, so that it answers as before."""
+def _moved(weights: Mapping[str, Tensor], channels: int, system: System, task: Task) -> dict[str, Tensor]:
+    """Weights of a network that sees an image more, with zeros for it; or one alone, with those of the last of ``channels``."""
     assert system.segmenter is not None
     wanted = system.segmenter.build(inputs=system.channels, outputs=len(task.organs)).state_dict()
     result = {}
     for name, tensor in weights.items():
         result[name] = torch.zeros_like(wanted[name])
-        result[name][tuple(slice(0, n) for n in tensor.shape)] = tensor
+        own = tensor
+        if system.channels < channels and tensor.shape != result[name].shape:
+            of_an_image = (tensor.shape[1] - result[name].shape[1]) // (channels - 1)  # the images' features come last
+            before = tensor.shape[1] - channels * of_an_image
+            own = torch.cat([tensor[:, :before], tensor[:, -of_an_image:]], dim=1)
+        result[name][tuple(slice(0, n) for n in own.shape)] = own
     return result
 
 

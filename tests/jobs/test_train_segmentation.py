@@ -19,9 +19,10 @@ from rtseg.jobs.contour_order import ContourOrder
 from rtseg.jobs.make_bundle import BundleOrder, make_bundle
 from rtseg.jobs.pack_data import pack_data
 from rtseg.jobs.stopwatch import Stopwatch
-from rtseg.jobs.train_segmentation import TrainOrder, train_segmentation
+from rtseg.jobs.train_segmentation import TrainOrder, start_from, train_segmentation
 from rtseg.metrics import dsc
-from rtseg.systems import System, Task, load_bundle, read_system, write_yaml
+from rtseg.systems import System, Task, bundle_folder, load_bundle, read_system, read_task, write_yaml
+from rtseg.training import choose_compute
 from rtseg.training.device import Compute
 
 STEPS = 80
@@ -155,3 +156,16 @@ def test_a_run_folder_that_cannot_be_made_is_told(home: Path, tmp_path: Path) ->
 def test_a_folder_that_is_no_pack_is_told(home: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no packed data"):
         train_segmentation(replace(order(home), data=tmp_path, run=tmp_path / "run"), nothing, nothing)
+
+
+def test_one_that_sees_the_mr_alone_begins_by_reading_it_as_the_last_window_of_a_model_of_the_ct() -> None:
+    system = read_system("dai2021").at_size("full").model_copy(update={"inputs": "smr", "windows_hu": ()})
+    start = start_from("head_neck", system, read_task("head_neck"))
+    net = system.segmenter.build(inputs=1, outputs=7)
+    net.load_state_dict(start.weights)
+    image = torch.rand(1, 1, 16, 16, 32) * 2 - 1
+    theirs = load_bundle(bundle_folder("head_neck"), choose_compute(1)).segmenter.net
+    with torch.inference_mode():
+        torch.testing.assert_close(
+            net.eval()(image), theirs(torch.cat([torch.zeros_like(image), image], dim=1)), atol=1e-3, rtol=1e-3
+        )
