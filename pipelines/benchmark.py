@@ -27,7 +27,7 @@ from rtseg.dicom import Conversion, Export, Patient, read_planning_ct, write_ct_
 from rtseg.jobs.contour import ContourOrder, Stopwatch, contour_series
 from rtseg.jobs.evaluate import Evaluation, NoBar, evaluate
 from rtseg.jobs.evaluate_plan import EvaluateOrder
-from rtseg.jobs.evaluate_tables import TABLE
+from rtseg.jobs.evaluate_tables import COMPARISON, TABLE
 from rtseg.systems import Bundle, bundle_folder, load_bundle
 from rtseg.training import choose_compute
 
@@ -105,6 +105,33 @@ def judge(models: dict[str, Bundle], work: Path) -> Evaluation:
         overwrite=True,
     )
     return evaluate(order, NoBar())
+
+
+def means(evaluation: Evaluation) -> str:
+    """Mean DSC and HD95 of every model, organ by organ, as Markdown; a miss counts 0 in the DSC and has no distance."""
+    labels = list(evaluation.summaries)
+    cells: dict[str, list[str]] = {}
+    for label in labels:
+        for summary in evaluation.summaries[label]:
+            dsc, hd95 = (summary.figures[name].mean for name in ("dsc", "hd95_mm"))
+            words = f"{'-' if dsc is None else f'{dsc:.3f}'}, {'-' if hd95 is None else f'{hd95:.1f}'}"
+            cells.setdefault(summary.organ, []).append(words)
+    lines = ["| organ | " + " | ".join(f"{label}: DSC, HD95 mm" for label in labels) + " |", "|---" * (len(labels) + 1) + "|"]
+    return "\n".join([*lines, *(f"| {organ} | {' | '.join(words)} |" for organ, words in cells.items())])
+
+
+def paired(work: Path) -> str:
+    """What `judge` found of each other model against the first, organ by organ, as Markdown."""
+    with (work / "evaluation" / COMPARISON).open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["figure"] == "dsc"]
+    lines = ["| model | against | organ | n | DSC, mean difference | 95 % interval | p, Holm |", "|---" * 7 + "|"]
+    for row in rows:
+        interval = f"{float(row['mean_low']):+.3f} to {float(row['mean_high']):+.3f}" if row["mean_low"] else "-"
+        p = f"{float(row['p_holm']):.3f}" if row["p_holm"] else "-"
+        difference = f"{float(row['mean_difference']):+.3f}"
+        cells = (row["prediction"], row["against"], row["organ"], row["n"], difference, interval, p)
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
 
 
 def run(label: str, model: str, work: Path, threads: int | None) -> Speed:

@@ -57,10 +57,11 @@ def told_apart(others: Sequence[Path], found: Sequence[Found], model: Bundle) ->
 
 
 def hours(run: Path) -> str:
-    """Hours that the run's log covers, pauses left out."""
+    """Hours, or minutes if they are few, that the run's log covers, pauses left out."""
     times = [json.loads(line)["time"] for line in (run / LOG).read_text().splitlines()]
     steps = (after - before for before, after in pairwise(times))
-    return f"{sum(step for step in steps if step < PAUSE_S) / 3600:.1f} hours"
+    minutes = sum(step for step in steps if step < PAUSE_S) / 60
+    return f"{minutes / 60:.1f} hours" if minutes > 30 else f"{minutes:.0f} min"
 
 
 def processor() -> str:

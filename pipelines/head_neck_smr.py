@@ -16,7 +16,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from benchmark import CT, MANUAL, contour_patients, judge, write_patients
+from benchmark import CT, MANUAL, contour_patients, judge, means, paired, write_patients
 from head_neck import hours, processor
 
 from rtseg.cli.terminal import seconds
@@ -34,10 +34,10 @@ SYSTEM, TASK = "dai2021", "head_neck"
 ALL: tuple[Inputs, ...] = ("ct", "smr", "ct+smr")
 CARD = Path(__file__).with_name("head_neck_smr_card.md")
 
-FINE_TUNED = {"patch": (48, 64, 96), "batch": 1}
-"""Patches of a training that begins with a model: two CPU cores hold no more of its large network."""
+FINE_TUNED = {"patch": (48, 64, 96), "batch": 2}
+"""Patches of a training that begins with a model."""
 
-FINE_RATE = 2e-4
+FINE_RATE, DICE_UNTIL = 4e-4, 0.85
 
 PLAIN = Positives(ceiling=1.0)
 """No organ's voxels count more than others: a weight that has no time to fall to 1 teaches a trained network to draw too much."""
@@ -54,7 +54,13 @@ def segmenter_system(inputs: Inputs, size: Size, steps: int, start: str | None) 
         sampling = replace(part.sampling, **FINE_TUNED)
         augmentation = read_system(SYSTEM).at_size("small").segmentation.augmentation  # type: ignore[union-attr]
         fine = replace(schedule, rate=FINE_RATE, warmup=50, ema=0.995)
-        changes = {"schedule": fine, "sampling": sampling, "augmentation": augmentation, "dice_until": 0.0, "positives": PLAIN}
+        changes = {
+            "schedule": fine,
+            "sampling": sampling,
+            "augmentation": augmentation,
+            "dice_until": DICE_UNTIL,
+            "positives": PLAIN,
+        }
     windows = () if inputs == "smr" else whole.windows_hu
     return whole.model_copy(update={"inputs": inputs, "windows_hu": windows, "segmentation": part.model_copy(update=changes)})
 
@@ -110,6 +116,7 @@ def main() -> None:
     parser.add_argument("--trained", action="store_true", help="measure the runs as they are")
     parser.add_argument("--bundle", type=Path, help="folder for the model that sees both; one that is there is replaced")
     parser.add_argument("--version", default="0.1")
+    parser.add_argument("--hardware", help="what the trainings ran on, for the card; this machine if not given")
     asked = parser.parse_args()
     place = asked.work / asked.label
     bundles = {inputs.replace("+", "_"): trained(asked, inputs, place) for inputs in asked.inputs}
@@ -133,10 +140,11 @@ def ship(asked: argparse.Namespace, place: Path, evaluation: Evaluation) -> None
         step=model.about.step,
         start=asked.start or "weights by chance",
         hours=hours(run),
-        hardware=f"{processor()}, {model.segmenter.compute.words}",
+        hardware=asked.hardware or f"{processor()}, {model.segmenter.compute.words}",
         patients=evaluation.patients,
         table=table(evaluation.summaries["with_ct_smr"]),
-        comparison=(place / "evaluation" / TABLE).read_text(encoding="utf-8").strip(),
+        means=means(evaluation),
+        comparison=paired(place),
     )
     write_card(asked.bundle, card)
 

@@ -20,7 +20,7 @@ def demo(
     output: Annotated[Path, typer.Option(help="Folder for the CT, the structure set and the report.")] = Path("rtseg-demo"),
     model: Annotated[
         list[str], typer.Option(help="Name of a model that ships, or a bundle's folder. Several are shown beside each other.")
-    ] = ["head_neck"],  # noqa: B006  typer's form of a default
+    ] = ["head_neck", "head_neck_smr"],  # noqa: B006  typer's form of a default
     threads: Annotated[
         int | None,
         typer.Option(min=1, help="CPU threads of the network (torch); reading and resampling take their own. All if not given."),

@@ -20,9 +20,9 @@ from rtseg.training import Compute
 SLICES = 40
 """Of a slab that are kept, at least."""
 
-MARGIN = 12
-"""Slices at either side of a slab, at least, that are made and thrown away: farther from a cut an image hardly changes (0.3 % of
-its range on average, two limbs)."""
+MARGIN = 24
+"""Slices at either side of a slab, at least, that are made and thrown away: farther from a cut an image hardly changes. With 12 a
+head changed by 1.3 % of the range on average, with 24 by 0.2 %."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydicom import dcmread
 
 from rtseg.cli import main
 from rtseg.data import axial, find_cases, squared
@@ -67,12 +68,16 @@ def test_a_validation_patient_from_dicom_to_rtstruct(rtseg: Run, test_data: Call
         np.testing.assert_array_equal(mask, read.structures.mask(name).array, err_msg=name)
 
 
-def test_the_demo_with_the_model_that_ships(rtseg: Run, tmp_path: Path) -> None:
+def test_the_demo_with_the_models_that_ship(rtseg: Run, tmp_path: Path) -> None:
     answer = rtseg("demo", "--output", tmp_path / "demo", "--threads", "1")
     assert "foreign_reader" not in answer
     rows = {words[0]: words[1:] for line in answer.splitlines() if len(words := line.split()) == 4}
     assert float(rows["Brainstem"][1]) > 0.3
     assert float(rows["Parotid_L"][1]) > 0.3
-    made = ["RS.dcm", "ct", "demo.json", "evaluation", "manual.dcm", "report.html"]
+    made = ["RS.dcm", "ct", "demo.json", "evaluation", "head_neck_smr", "manual.dcm", "report.html"]
     assert sorted(path.name for path in (tmp_path / "demo").iterdir()) == made
+    ct, mr = (
+        dcmread(next(folder.iterdir())) for folder in (tmp_path / "demo" / "ct", tmp_path / "demo" / "head_neck_smr" / "smr")
+    )
+    assert (mr.Modality, mr.FrameOfReferenceUID) == ("MR", ct.FrameOfReferenceUID)
     assert "DSC" in (tmp_path / "demo" / "evaluation" / "report.html").read_text()

@@ -26,4 +26,4 @@ def test_what_begins_with_head_neck_has_its_network() -> None:
     assert fine.segmenter == there.segmenter
     assert fine.windows_hu == there.windows_hu
     assert fine.segmentation.schedule.rate < there.segmentation.schedule.rate
-    assert replace(fine.segmentation.sampling, on_organ=0.5).batch == 1
+    assert replace(fine.segmentation.sampling, on_organ=0.5).batch == 2
