@@ -1,7 +1,7 @@
 """The model `male_pelvis`, from nothing: men are simulated, scanned, learnt from, and others are contoured.
 
     python pipelines/male_pelvis.py WORK [--men 20 66 10 40] [--translators dong2019 dong2019_gc] [--through dong2019]
-                                         [--inputs ct smr ct+smr mr] [--size full] [--more 400] [--budget 1h]
+                                         [--inputs ct smr ct+smr mr] [--size full] [--more 150] [--budget 1h]
                                          [--bundle DIR --version 0.1]
 
 Men are four groups: translators learn from the first, segmenters from the second (no translator saw them), the third is watched,
@@ -260,7 +260,7 @@ def main() -> None:
     parser.add_argument("--through", default="dong2019", help="the translator whose synthetic MRs are seen")
     parser.add_argument("--inputs", nargs="+", choices=ALL, default=list(ALL))
     parser.add_argument("--size", choices=("tiny", "small", "full"), default="full", help="of the segmenters")
-    parser.add_argument("--more", type=int, default=400, help="steps of each input after those on CT alone")
+    parser.add_argument("--more", type=int, default=150, help="steps of each input after those on CT alone")
     parser.add_argument("--budget", help="of each training, as in 1h")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--workers", type=int, default=2)

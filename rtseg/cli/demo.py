@@ -18,28 +18,38 @@ if TYPE_CHECKING:
 
 def demo(
     output: Annotated[Path, typer.Option(help="Folder for the CT, the structure set and the report.")] = Path("rtseg-demo"),
+    site: Annotated[
+        str, typer.Option(help="Whom to show: head_neck, a real patient, or male_pelvis, a simulated man.")
+    ] = "head_neck",
     model: Annotated[
-        list[str], typer.Option(help="Name of a model that ships, or a bundle's folder. Several are shown beside each other.")
-    ] = ["head_neck", "head_neck_smr"],  # noqa: B006  typer's form of a default
+        list[str] | None,
+        typer.Option(
+            help="Name of a model that ships, or a bundle's folder. Several are shown beside each other. The site's if not given."
+        ),
+    ] = None,
     threads: Annotated[
         int | None,
         typer.Option(min=1, help="CPU threads of the network (torch); reading and resampling take their own. All if not given."),
     ] = None,
 ) -> None:
-    """Contour a real planning CT, export it, read it back and compare it with the manual contours.
+    """Contour a real planning CT, or a simulated one, export it, read it back and compare it with the manual contours.
 
     Example: rtseg demo --output DEMO_DIR
     """
+    from rtseg.core import ConfigError
+    from rtseg.jobs.demo import SITES
     from rtseg.jobs.demo import demo as walk
     from rtseg.jobs.stopwatch import Stopwatch
     from rtseg.systems import bundle_folder, load_bundle
     from rtseg.training import choose_compute
 
+    if site not in SITES:
+        raise ConfigError(f"there is no demo of {site}; there is {', '.join(SITES)}")
     watch = Stopwatch(steps())
     with watch.step("load model"):
         compute = choose_compute(threads)
-        bundles = [load_bundle(bundle_folder(name), compute) for name in model]
-    done = walk(output, bundles, watch)
+        bundles = [load_bundle(bundle_folder(name), compute) for name in model or SITES[site]]
+    done = walk(output, bundles, watch, site)
     answer(done.words)
     for road in done.roads:
         result = road.result
@@ -53,7 +63,7 @@ def demo(
             answer(f"synthetic MR: {road.smr}")
         answer(f"report: {result.report}")
     if done.evaluation is not None:
-        answer("DSC and HD95 against the manual contours; this patient helped to choose the models' weights.")
+        answer("DSC and HD95 against the manual or exact contours.")
         answer(f"evaluation: {done.evaluation / 'report.html'}")
     answer(f"planning CT: {output / 'ct'}")
     answer(_timed(watch.seconds))

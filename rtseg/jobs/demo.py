@@ -19,6 +19,7 @@ from rtseg.jobs.contour_order import ContourOrder, ContourResult
 from rtseg.jobs.contour_report import PAGE, Comparison, write_page
 from rtseg.jobs.evaluate import NoBar, evaluate
 from rtseg.jobs.evaluate_plan import EvaluateOrder
+from rtseg.jobs.simulate import simulated_case
 from rtseg.jobs.stopwatch import Stopwatch
 from rtseg.metrics.cohort import Score
 from rtseg.systems import Bundle, shipped_tasks
@@ -28,6 +29,12 @@ DEMO_CASE = Path(str(files("rtseg"))) / "demo_data" / "head_neck"
 
 CT, STRUCTURE_SET, SMR, MANUAL, EVALUATION, MARK = "ct", "RS.dcm", "smr", "manual.dcm", "evaluation", "demo.json"
 """What a demo makes beside its report; the mark tells a demo's own folder, which the next demo may replace."""
+
+SITES: Mapping[str, tuple[str, ...]] = {"head_neck": ("head_neck", "head_neck_smr"), "male_pelvis": ("male_pelvis",)}
+"""Parts of the body that a demo can show, and the models that it shows them with."""
+
+SEED = 1
+"""Of the simulated man."""
 
 OWN = {CT, STRUCTURE_SET, SMR, MANUAL, EVALUATION, PAGE, MARK}
 
@@ -55,24 +62,48 @@ class DemoResult:
     evaluation: Path | None = None
 
 
-def demo(output: Path, models: Sequence[Bundle], watch: Stopwatch) -> DemoResult:
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """Whom a demo shows. words: who that is; manual: whose contours the others are held against."""
+
+    case: Case
+    words: str
+    manual: str = "manual contours"
+    patient: Patient = PATIENT
+
+
+def shown(site: str) -> Shown:
+    """The demo patient, or a phantom if his folder is gone; for the male pelvis a simulated man, made here and now."""
+    if site == "male_pelvis":
+        case = simulated_case(site, SEED)
+        words = f"{case.name}: a simulated man, whose exact contours are known"
+        return Shown(case, words, "exact contours of a simulated man", Patient("SIMULATED^DEMO", "SIMULATED-DEMO", sex="M"))
+    if not DEMO_CASE.is_dir():
+        return Shown(phantom(), "a phantom: the demo patient's folder is gone")
+    case = squared(axial(read_case(DEMO_CASE)))
+    return Shown(case, f"{case.name}: a real patient of the validation set, who helped to choose the models' weights")
+
+
+def demo(output: Path, models: Sequence[Bundle], watch: Stopwatch, site: str = "head_neck") -> DemoResult:
     """Walk the whole road in ``output``: ct/ (DICOM), RS.dcm, manual.dcm, evaluation/, report.html.
 
-    A model that makes a synthetic MR adds smr/; what a second model makes is in a folder of its name. Without the demo patient's
-    folder a phantom takes its place; no organ is asked for in it, its body is outlined, by the first model.
+    A model that makes a synthetic MR adds smr/; what a second model makes is in a folder of its name. No organ is asked for in a
+    phantom, its body is outlined, by the first model.
     Raises OutputError if ``output`` holds something that no demo made, ConfigError if two models have one name.
     """
-    case = squared(axial(read_case(DEMO_CASE))) if DEMO_CASE.is_dir() else phantom()
+    with watch.step("patient"):
+        whom = shown(site)
+    case = whom.case
     is_patient = bool(case.contoured)
     walking = models if is_patient else models[:1]
     places = _places(output, [model.about.name for model in walking])
     _begin(output, case, tuple(places))
     with watch.step("write CT as DICOM"):
-        write_ct_series(case.ct, output / CT, PATIENT, series_description="rtseg demo planning CT", seed="rtseg demo")
+        write_ct_series(case.ct, output / CT, whom.patient, series_description="rtseg demo planning CT", seed="rtseg demo")
     roads = [_walk(output / CT, place, model, is_patient, watch) for place, model in zip(places.values(), walking, strict=True)]
     if is_patient:
         with watch.step("read back and compare"):
-            roads = compare(roads, case, output)
+            roads = compare(roads, whom, output)
     with watch.step("report"):
         manual = case.structures if is_patient else None
         roads = [
@@ -82,8 +113,7 @@ def demo(output: Path, models: Sequence[Bundle], watch: Stopwatch) -> DemoResult
             )
             for road, place, model in zip(roads, places.values(), walking, strict=True)
         ]
-    words = f"{case.name}: a real patient of the validation set" if is_patient else "a phantom: the demo patient's folder is gone"
-    return DemoResult(tuple(roads), words, output / EVALUATION if is_patient else None)
+    return DemoResult(tuple(roads), whom.words, output / EVALUATION if is_patient else None)
 
 
 def _places(output: Path, names: Sequence[str]) -> dict[str, Path]:
@@ -100,10 +130,10 @@ def _walk(ct: Path, place: Path, model: Bundle, is_patient: bool, watch: Stopwat
     return Road(contour_series(order, model, Stopwatch(watch.heard)), smr)
 
 
-def compare(roads: Sequence[Road], case: Case, output: Path) -> list[Road]:
-    """Evaluate the structure sets, read back from their files, against the manual contours, which become one too."""
-    organs = case.structures.subset(list(case.contoured))
-    write_rtstruct(organs, roads[0].result.ct, output / MANUAL, Export(Conversion("manual contours")))
+def compare(roads: Sequence[Road], whom: Shown, output: Path) -> list[Road]:
+    """Evaluate the structure sets, read back from their files, against the manual or exact contours, which become one too."""
+    organs = whom.case.structures.subset(list(whom.case.contoured))
+    write_rtstruct(organs, roads[0].result.ct, output / MANUAL, Export(Conversion(whom.manual)))
     order = EvaluateOrder(
         predicted={road.result.model: road.result.output for road in roads},
         reference=output / MANUAL,

@@ -91,16 +91,27 @@ def simulate(order: SimulateOrder, began: Callable[[int], None], made: Callable[
     return folders
 
 
+def simulated_case(site: str, seed: int, number: int = 1) -> Case:
+    """One man, with CT, MR and the exact masks of his organs: the one that `rtseg simulate` writes for this seed and number."""
+    order = SimulateOrder(site, Path(), seed=seed)
+    name = f"{site}_{seed}_{number:04d}"
+    return _case(order, *_looked_at(order, read_population(order.population), number, name), name)
+
+
+def _looked_at(order: SimulateOrder, population: Population, number: int, name: str) -> tuple[Lying, Volume, Volume]:
+    """The man, his CT and his MR."""
+    man = draw(population, name, order.seed * 100_000 + number, order.wishes)
+    lying = lie(man, anatomy(), GRID, tuple(population.tissues))
+    second = lying if order.registered else lie(_another_day(man, population), anatomy(), GRID, lying.names)
+    return lying, ct(lying, population.tissues), mr(second, population.tissues)
+
+
 def _one(job: tuple[SimulateOrder, Population, int, Path]) -> Path:
     order, population, number, folder = job
-    man = draw(population, folder.name, order.seed * 100_000 + number, order.wishes)
-    lying = lie(man, anatomy(), GRID, tuple(population.tissues))
-    image = ct(lying, population.tissues)
-    second = lying if order.registered else lie(_another_day(man, population), anatomy(), GRID, lying.names)
-    look = mr(second, population.tissues)
+    lying, image, look = _looked_at(order, population, number, folder.name)
     with whole_folder(folder, overwrite=order.overwrite) as place:
         if order.format == "cases":
-            _as_case(order, lying, image, look, place, folder.name)
+            write_case(_case(order, lying, image, look, folder.name), place, overwrite=True)
         else:
             _as_dicom(lying, image, look, place, folder.name)
         (place / ABOUT).write_text(json.dumps(_about(order, lying), indent=1) + "\n", encoding="utf-8")
@@ -112,9 +123,8 @@ def _another_day(man: Man, population: Population) -> Man:
     return replace(man, numbers={**man.numbers, **{name: other.numbers[name] for name in REFILLED}})
 
 
-def _as_case(order: SimulateOrder, lying: Lying, image: Volume, look: Volume, place: Path, name: str) -> None:
-    case = Case(name, image, lying.structures, tuple(lying.structures), look, "registered" if order.registered else "none")
-    write_case(case, place, overwrite=True)
+def _case(order: SimulateOrder, lying: Lying, image: Volume, look: Volume, name: str) -> Case:
+    return Case(name, image, lying.structures, tuple(lying.structures), look, "registered" if order.registered else "none")
 
 
 def _as_dicom(lying: Lying, image: Volume, look: Volume, place: Path, name: str) -> None:
