@@ -19,22 +19,7 @@ pytestmark = pytest.mark.conformance
 
 def test_men_are_simulated_and_learnt_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(simulate, "GRID", Geometry.regular((60, 128, 128), (4.0, 4.0, 4.0), (-254.0, -254.0, -110.0)))
-    words = [
-        str(tmp_path),
-        "--men",
-        "2",
-        "2",
-        "1",
-        "0",
-        "--translators",
-        "dong2019",
-        "--more",
-        "2",
-        "--size",
-        "tiny",
-        "--threads",
-        "1",
-    ]
+    words = [str(tmp_path), "--men", *"2210", "--translators", "dong2019", "--more", "2", "--size", "tiny", "--threads", "1"]
     monkeypatch.setattr(sys, "argv", ["male_pelvis.py", *words, "--workers", "1"])
     male_pelvis.main()
     assert [case.split for case in find_cases(tmp_path / "men")] == ["train", "train", "validation"]

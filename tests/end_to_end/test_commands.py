@@ -475,6 +475,7 @@ def test_the_demo_with_a_model_of_ones_own(
     (tmp_path / "mine" / "thesis.docx").touch()
     refused = rtseg("demo", "--output", tmp_path / "mine", "--model", ball_folder, "--threads", 1)
     assert "holds thesis.docx, which no demo made" in refused.error
+    assert "there is no demo of knee; there is head_neck, male_pelvis" in rtseg("demo", "--site", "knee").error
 
 
 # From cases to a model

@@ -12,7 +12,7 @@ from case_folders import ball_case
 from phantoms import BALLS
 from pydicom import dcmread
 
-from rtseg.core import EMPTY, ConfigError, OutputError, StructureSet
+from rtseg.core import EMPTY, ConfigError, Geometry, OutputError, StructureSet
 from rtseg.data import Case, write_case
 from rtseg.dicom import read_planning_ct
 from rtseg.jobs import demo as job
@@ -164,3 +164,14 @@ def test_a_place_that_cannot_be_written_is_told(patient: Path, ball_model: Bundl
     for output in (tmp_path / "file", tmp_path / "file" / "demo"):
         with pytest.raises(OutputError, match="cannot be made"):
             walk(output, ball_model)
+
+
+def test_the_demo_of_the_male_pelvis_shows_a_simulated_man_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    grid = Geometry.regular((48, 100, 100), (5.0, 5.0, 5.0), (-247.5, -247.5, -110.0))
+    monkeypatch.setattr("rtseg.jobs.simulate.GRID", grid)
+    whom = job.shown("male_pelvis")
+    assert "simulated" in whom.words
+    assert {"Bladder", "Prostate", "Rectum"} <= set(whom.case.contoured)
+    assert "SIMULATED" in whom.patient.name
+    again = job.shown("male_pelvis")
+    np.testing.assert_array_equal(again.case.ct.array, whom.case.ct.array)
