@@ -15,6 +15,7 @@ nobody is judged. **All figures are of simulated men.**
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -22,7 +23,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import torch
 from benchmark import contour_patients, judge, means, paired, write_patients
 from head_neck import hours, processor
 from synthetic_figures import EDGES, edges, mean_and_spread, write_rows
@@ -30,7 +30,7 @@ from synthetic_figures import EDGES, edges, mean_and_spread, write_rows
 from rtseg.cli.terminal import seconds
 from rtseg.core import Geometry, Mask, Volume
 from rtseg.data import PackedCase, find_cases, read_pack
-from rtseg.data.pack import BYTES, SHARES, pack_case
+from rtseg.data.pack import BYTES
 from rtseg.imaging import Prepared
 from rtseg.jobs.evaluate import Evaluation
 from rtseg.jobs.evaluate_tables import TABLE, table
@@ -39,7 +39,6 @@ from rtseg.jobs.pack_data import pack_data
 from rtseg.jobs.simulate import SimulateOrder, simulate
 from rtseg.jobs.train_segmentation import TrainOrder, start_from, train_segmentation
 from rtseg.jobs.train_synthesis import SynthesisOrder, train_synthesis
-from rtseg.segmentation.inference import Segmenter, dice_on_grid, segment_logits
 from rtseg.segmentation.loss import Positives
 from rtseg.segmentation.train import configuration, train
 from rtseg.synthesis.inference import translated
@@ -55,7 +54,8 @@ from rtseg.systems import (
     write_card,
     write_yaml,
 )
-from rtseg.training import Compute, Run, choose_compute, load_named, scaled
+from rtseg.training import Run, choose_compute
+from rtseg.training.run import LOG
 
 SITE = TASK = "male_pelvis"
 SYSTEM = "dong2019_gc"
@@ -183,40 +183,18 @@ def prepared(case: PackedCase) -> Prepared:
     return Prepared(Volume(case.ct.astype(np.float32), grid), Mask(case.body, grid), grid, Mask(np.zeros_like(case.body), grid))
 
 
-def on_grid(asked: argparse.Namespace, model: TranslatorBundle, compute: Compute) -> None:
-    """DSC of every input on the working grid of the test men, where the simulated MR can be seen too: table and rows."""
-    task = read_task(TASK)
-    judges = [pack_case(case.read(), "test", task.pack_plan) for case in find_cases(asked.work / "test")]
-    rows: list[dict[str, object]] = []
+def on_grid(asked: argparse.Namespace) -> None:
+    """DSC of every input on the working grid of the men who are watched, where the simulated MR can be seen too; no weights were
+    chosen by it.
+    """
+    organs = read_task(TASK).organs
+    lines = ["| seen | " + " | ".join(organs) + " | mean |", "|---" * (len(organs) + 2) + "|"]
     for inputs in asked.inputs:
-        how = seeing(inputs, asked.size, asked.more).training(task)
-        last = Run(asked.work / ("run_ct_more" if inputs == "ct" else f"run_{inputs.replace('+', '_')}")).last()
-        assert last is not None
-        net = how.network.build(inputs=how.channels, outputs=len(how.organs))
-        load_named({"average": net}, last.weights)
-        net.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-        sees = Segmenter(net, how.organs, how.windows_hu, how.sampling.patch, how.overlap, compute, how.sees_mr)
-        for case in judges:
-            mr = None if inputs == "ct" else _mr_of(case, inputs, model)
-            logits = segment_logits(torch.from_numpy(case.ct)[None, None].float(), sees, mr)[0]
-            organs = torch.from_numpy(case.organs).float() / SHARES
-            found = dice_on_grid(logits, organs, case.contoured.tolist(), case.known.tolist())
-            rows.append({"seen": inputs, "man": case.name, **dict(zip(how.organs, found, strict=True))})
-    write_rows(rows, asked.work / "on_grid.csv")
-    lines = ["| seen | " + " | ".join(task.organs) + " |", "|---" * (len(task.organs) + 1) + "|"]
-    for inputs in asked.inputs:
-        own = [row for row in rows if row["seen"] == inputs]
-        cells = [mean_and_spread([row.get(organ) for row in own], 3) for organ in task.organs]  # type: ignore[misc]
-        lines.append(f"| {inputs} | " + " | ".join(cells) + " |")
+        run = asked.work / ("run_ct_more" if inputs == "ct" else f"run_{inputs.replace('+', '_')}")
+        logged = [json.loads(line) for line in (run / LOG).read_text(encoding="utf-8").splitlines()]
+        last = [line for line in logged if "dsc/mean" in line][-1]
+        lines.append(f"| {inputs} | " + " | ".join(f"{last.get(f'dsc/{organ}', 0):.3f}" for organ in (*organs, "mean")) + " |")
     (asked.work / "on_grid.md").write_text("\n".join(lines) + "\n")
-
-
-def _mr_of(case: PackedCase, inputs: Seen, model: TranslatorBundle) -> torch.Tensor:
-    if inputs == "mr":
-        assert case.mr is not None
-        return scaled(torch.from_numpy(case.mr))[None, None]
-    image = translated(ct_image(case.ct, case.body)[None], model.translator)
-    return image if case.body is None else torch.where(torch.from_numpy(case.body)[None, None], image, torch.tensor(-1.0))
 
 
 def judged(asked: argparse.Namespace, bundles: Sequence[Path]) -> Evaluation:
@@ -281,10 +259,10 @@ def main() -> None:
         else:
             name = "ct_more" if inputs == "ct" else inputs.replace("+", "_")
             bundles.append(segmenter(asked, inputs, name, pack, first))
+    on_grid(asked)
+    print((asked.work / "on_grid.md").read_text())
     if asked.men[-1]:
         men(asked, "test")
-        on_grid(asked, models[asked.through], choose_compute(asked.threads))
-        print((asked.work / "on_grid.md").read_text())
         evaluation = judged(asked, bundles)
         print((asked.work / "evaluation" / TABLE).read_text(encoding="utf-8"))
         if asked.bundle:

@@ -3,8 +3,9 @@
     python pipelines/pelvis_real_men.py REAL_CTS WORK --model male_pelvis [--only m_pelvicref002_whole m_tsexample_whole]
 
 REAL_CTS holds NIfTI CTs (*.nii.gz) without contours. Each becomes a planning CT as DICOM, is contoured as `rtseg contour
---write-smr --report` does, and its structure set is verified. WORK then holds a folder for each with ct/, RS.dcm, smr/, report.html, and
-real_men.png and real_men.md: volumes and findings. Nobody drew contours in them: what is right is for the eye to say.
+--write-smr --report` does, and its structure set is verified. WORK then holds a folder for each with ct/, RS.dcm, smr/ and
+report.html, and real_men.png and real_men.md: volumes and findings. Nobody drew contours in them: what is right is for the eye to
+say.
 """
 
 from __future__ import annotations

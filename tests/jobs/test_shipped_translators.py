@@ -23,13 +23,15 @@ from rtseg.training import Compute
 
 HEAD = ("openkbp_head_neck", "validation/pt_208/ct.nii.gz")
 LIMB = ("sts_ct_mr", "cases/STS_030/ct.nii.gz")
+MAN = ("pelvis_ct", "m_pelvicref002_whole.nii.gz")
+CHEST = ("ct_other_sites", "chest_female_lidc_0314.nii.gz")
 """Not among those learnt from."""
 
-SCANS = {"limb_t1": LIMB, "head_neck_smr": HEAD}
-ANOTHER_PART = {"limb_t1": HEAD, "head_neck_smr": LIMB}
-VOXEL_MM = {"limb_t1": 1.953, "head_neck_smr": 4.0}
+SCANS = {"limb_t1": LIMB, "head_neck_smr": HEAD, "male_pelvis": MAN}
+ANOTHER_PART = {"limb_t1": HEAD, "head_neck_smr": LIMB, "male_pelvis": CHEST}
+VOXEL_MM = {"limb_t1": 1.953, "head_neck_smr": 4.0, "male_pelvis": 3.0}
 
-LIKE_THE_TABLE = {"limb_t1": 0.7, "head_neck_smr": 0.3}
+LIKE_THE_TABLE = {"limb_t1": 0.7, "head_neck_smr": 0.3, "male_pelvis": 0.5}
 """A critic's idea of an MR goes further from the table than a mean over pairs."""
 
 
