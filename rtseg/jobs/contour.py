@@ -46,7 +46,7 @@ def contour(ct: PlanningCT, model: Bundle, *, body: bool = False) -> Contouring:
         *ct.findings,
         *_left_out(stretch),
         *metal(ct.volume, stretch),
-        *review(organs, seen, ready, sure, model.limits),
+        *review(organs, seen, ready, sure, model.limits, model.rules),
         *guessed,
     )
     findings = tuple(sorted(noticed, key=lambda finding: finding.kind not in FIRST))

@@ -13,7 +13,7 @@ from rtseg.imaging import Prepared, Probabilities
 from rtseg.imaging.body import grown
 from rtseg.segmentation.confidence import Calibration, doubts
 from rtseg.segmentation.expected import Expected, unexpected
-from rtseg.segmentation.tidy import TOUCHING
+from rtseg.segmentation.tidy import TOUCHING, Rules
 
 FOREIGN_ML = 0.5
 """Couch, shell or head-rest in a contour up to this volume may be a voxel's share at the skin [ours]."""
@@ -38,13 +38,18 @@ class Limits:
 
 
 def review(
-    organs: StructureSet, seen: Probabilities, ready: Prepared, sure: Mapping[str, Confidence], limits: Limits
+    organs: StructureSet,
+    seen: Probabilities,
+    ready: Prepared,
+    sure: Mapping[str, Confidence],
+    limits: Limits,
+    rules: Rules = Rules(),  # noqa: B008  it is frozen
 ) -> tuple[Finding, ...]:
     """Findings about organs on the CT's grid.
 
     Kinds: ``missing``, ``scan_edge``, ``pieces``, ``foreign_matter``, ``outside_body``, ``low_confidence``, ``volume``,
     ``position``, ``sides``, ``wrong_region``.
-    seen: the probabilities they were made from, before tidying took pieces away; ready: what these were seen on.
+    seen: the probabilities they were made from, before tidying by ``rules`` took pieces away; ready: what these were seen on.
     """
     findings: list[Finding] = []
     skin_mm = max(ready.body.geometry.pixel_spacing)  # a contour may go round the skin's voxels
@@ -55,7 +60,7 @@ def review(
             continue
         largest, sizes_ml = _by_size(seen, index)
         findings += _scan_edge(organs, name, name in limits.expected.open_ended)
-        findings += _pieces(name, sizes_ml, limits)
+        findings += _pieces(name, sizes_ml, limits, rules.kept(name))
         findings += _foreign(name, _ml(largest & ready.foreign.array, seen))
         findings += _outside(name, _ml(largest & outside, seen), sizes_ml[0])
     return (*findings, *doubts(sure, limits.calibration), *unexpected(organs, seen.organs, limits.expected))
@@ -88,14 +93,15 @@ def _by_size(seen: Probabilities, index: int) -> tuple[NDArray[np.bool_], NDArra
     return labels == 1 + sizes_ml.argmax(), np.sort(sizes_ml)[::-1]
 
 
-def _pieces(name: str, sizes_ml: NDArray[np.float64], limits: Limits) -> list[Finding]:
-    """More than one piece worth a word was seen; the largest was kept."""
+def _pieces(name: str, sizes_ml: NDArray[np.float64], limits: Limits, kept: int) -> list[Finding]:
+    """More pieces worth a word were seen than were kept (0: all were)."""
     large = int((sizes_ml >= limits.piece_ml).sum())
-    if large < 2:
+    if kept == 0 or large <= kept:
         return []
-    others = ", ".join(f"{ml:.1f}" for ml in sizes_ml[1:large])
-    words = f"{name} was seen in {large} pieces; the largest was kept, {others} ml (on the model's grid) left out."
-    return [Finding("pieces", words, name, float(large), 1.0)]
+    others = ", ".join(f"{ml:.1f}" for ml in sizes_ml[kept:large])
+    stayed = "the largest was kept" if kept == 1 else f"the {kept} largest were kept"
+    words = f"{name} was seen in {large} pieces; {stayed}, {others} ml (on the model's grid) left out."
+    return [Finding("pieces", words, name, float(large), float(kept))]
 
 
 def _foreign(name: str, foreign_ml: float) -> list[Finding]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +16,18 @@ TOUCHING = np.ones((3, 3, 3), dtype=bool)
 
 @dataclass(frozen=True)
 class Rules:
-    """What is done to every organ: how many of its largest pieces stay (0: all), and whether holes are filled."""
+    """What is done to every organ: how many of its largest pieces stay (0: all), and whether holes are filled.
+
+    pieces_of: another number of pieces for an organ by name, as for vesicles on both sides.
+    """
 
     pieces: int = 1
     fill_holes: bool = True
+    pieces_of: Mapping[str, int] = field(default_factory=dict)
+
+    def kept(self, organ: str) -> int:
+        """How many pieces of this organ stay; 0: all."""
+        return self.pieces_of.get(organ, self.pieces)
 
 
 def tidy(organs: StructureSet, rules: Rules) -> StructureSet:
@@ -27,20 +36,20 @@ def tidy(organs: StructureSet, rules: Rules) -> StructureSet:
     In this order: a false piece that will go takes nothing from its neighbour, and a hole that another organ fills
     stays that organ's. What was removed is for review to tell.
     """
-    return _settled(StructureSet(organs.geometry, {name: _tidied(organs[name], rules) for name in organs}))
+    return _settled(StructureSet(organs.geometry, {name: _tidied(organs[name], rules.kept(name), rules) for name in organs}))
 
 
-def _tidied(organ: Structure, rules: Rules) -> Structure:
+def _tidied(organ: Structure, pieces: int, rules: Rules) -> Structure:
     from scipy import ndimage
 
     if organ.is_empty:
         return organ
     mask = organ.mask
-    if rules.pieces:
+    if pieces:
         labels, count = ndimage.label(mask, TOUCHING)
-        if count > rules.pieces:
+        if count > pieces:
             sizes = np.bincount(labels.ravel())[1:]
-            mask = np.isin(labels, 1 + np.argsort(sizes)[::-1][: rules.pieces])
+            mask = np.isin(labels, 1 + np.argsort(sizes)[::-1][:pieces])
     if rules.fill_holes:
         mask = np.stack([ndimage.binary_fill_holes(plane) for plane in mask])
     return _with_mask(organ, mask)

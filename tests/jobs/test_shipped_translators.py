@@ -31,8 +31,8 @@ SCANS = {"limb_t1": LIMB, "head_neck_smr": HEAD, "male_pelvis": MAN}
 ANOTHER_PART = {"limb_t1": HEAD, "head_neck_smr": LIMB, "male_pelvis": CHEST}
 VOXEL_MM = {"limb_t1": 1.953, "head_neck_smr": 4.0, "male_pelvis": 3.0}
 
-LIKE_THE_TABLE = {"limb_t1": 0.7, "head_neck_smr": 0.3, "male_pelvis": 0.5}
-"""A critic's idea of an MR goes further from the table than a mean over pairs."""
+LIKE_THE_TABLE = {"limb_t1": 0.7, "head_neck_smr": 0.3, "male_pelvis": 0.2}
+"""A critic's idea of an MR goes further from the table than a mean over pairs; the pelvis's is steep where soft tissue is."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -40,6 +40,8 @@ def test_as_many_pieces_stay_as_the_rules_say() -> None:
     assert np.array_equal(tidied(mask, Rules(pieces=2)), organ(LARGE, SMALL))
     assert np.array_equal(tidied(mask, Rules(pieces=3)), mask)
     assert np.array_equal(tidied(mask, Rules(pieces=0)), mask)
+    assert np.array_equal(tidied(mask, Rules(pieces_of={"Larynx": 2})), organ(LARGE, SMALL))
+    assert np.array_equal(tidied(mask, Rules(pieces_of={"SeminalVes": 2})), organ(LARGE))
 
 
 def test_holes_are_filled_slice_by_slice() -> None:
