@@ -13,9 +13,6 @@ from rtseg.systems.words import nearest, read_yaml, validated
 if TYPE_CHECKING:
     from rtseg.systems.system import System
 
-TO_BE_TRAINED = ("male_pelvis",)
-"""Body sites that people ask for and no model ships for."""
-
 GUIDE = "docs/train_your_own.md"
 """The page of the repository that leads from a clinic's DICOM files to a model."""
 
@@ -53,12 +50,10 @@ def bundle_folder(model: str) -> Path:
         return shipped[model]
     if Path(model).is_dir():
         return Path(model)
-    if model in TO_BE_TRAINED:
-        raise BundleError(
-            f"model {model!r} does not ship: train one on your own clinic's contours, as {GUIDE} shows, "
-            "and give its folder (--model DIR)"
-        )
-    raise BundleError(f"no model {model!r}: neither a folder nor a model that ships; {nearest(model, list(shipped))}")
+    raise BundleError(
+        f"no model {model!r}: neither a folder nor a model that ships; {nearest(model, list(shipped))}. One for other organs "
+        f"can be trained on your own clinic's contours, as {GUIDE} shows"
+    )
 
 
 def config_file(kind: str, name: str) -> Path:

@@ -120,8 +120,8 @@ def test_from_a_clinics_dicom_to_contours(rtseg: Callable[..., str], tmp_path: P
 
 
 def test_a_model_that_does_not_ship_points_to_the_page() -> None:
-    with pytest.raises(BundleError, match=r"does not ship.*docs/train_your_own\.md") as raised:
-        bundle_folder("male_pelvis")
+    with pytest.raises(BundleError, match=r"no model 'prostate'.*docs/train_your_own\.md") as raised:
+        bundle_folder("prostate")
     assert (ROOT / str(re.findall(r"docs/\S+\.md", str(raised.value))[0])).is_file()
 
 
