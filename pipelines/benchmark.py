@@ -122,6 +122,8 @@ def means(evaluation: Evaluation) -> str:
 
 def paired(work: Path) -> str:
     """What `judge` found of each other model against the first, organ by organ, as Markdown."""
+    if not (work / "evaluation" / COMPARISON).is_file():
+        return "There is no other model to compare with."
     with (work / "evaluation" / COMPARISON).open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["figure"] == "dsc"]
     lines = ["| model | against | organ | n | DSC, mean difference | 95 % interval | p, Holm |", "|---" * 7 + "|"]
