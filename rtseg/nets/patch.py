@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
@@ -53,9 +54,11 @@ class PatchCritic(nn.Module):
         size, smallest = tuple(image.shape[2:]), self.options.smallest
         if min(size) < smallest:
             raise ValueError(f"an image of {size} is too small for this critic; each side needs {smallest} voxels at least")
+        image = image if image.is_cuda else image.float()
         found = []
         for scale, critic in enumerate(self.critics):
-            found.append(critic(image))
+            with torch.autocast(image.device.type, enabled=image.is_cuda and torch.is_autocast_enabled("cuda")):
+                found.append(critic(image))  # in bf16 on a CPU a critic's loss was no number now and then
             if scale + 1 < len(self.critics):
                 image = functional.avg_pool3d(image, 2)  # (b, c, d, h, w) -> (b, c, d / 2, h / 2, w / 2)
         return found
