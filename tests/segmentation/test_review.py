@@ -188,3 +188,14 @@ def test_an_organ_sure_enough_or_without_calibration_is_not_worth_a_word() -> No
 
 def test_an_organ_that_was_not_found_is_missing_and_no_more() -> None:
     assert kinds(seen(), Limits(calibration={"Larynx": replace(LINE, limit=1.0)})) == ["missing"]
+
+
+def test_pieces_that_an_organ_has_are_not_worth_a_word() -> None:
+    """Vesicles lie on both sides: two are kept and nothing is said, a third is told."""
+    one, two, three = ((slice(4, 6), slice(4, 8), slice(a, a + 4)) for a in (2, 8, 14))
+    for places, told in (((one, two), []), ((one, two, three), [("pieces", 3, 2)])):
+        array = seen(*places)
+        organs = StructureSet(GRID, {"Larynx": Structure.from_full(array > 0.5)})
+        both, limits = Rules(pieces_of={"Larynx": 2}), Limits(piece_ml=0.0)
+        said = review(tidy(organs, both), Probabilities(("Larynx",), array[None], GRID), ready(), {}, limits, both)
+        assert [(finding.kind, finding.value, finding.limit) for finding in said] == told
