@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
+
 from rtseg.core import ConfigError, Volume
 from rtseg.data import write_nifti
 from rtseg.dicom import Maker, PlanningCT, write_mr_series
@@ -35,8 +37,8 @@ def write_synthetic_mr(smr: Volume, scale: Scale, ct: PlanningCT, output: Path, 
     A name that ends as NIfTI does is a file, another the folder of a DICOM series in the CT's frame of reference. Raises an
     RtsegError if it cannot be written; then nothing is there.
     """
-    whole = resample(smr, ct.volume.geometry, OUTSIDE)
-    mr = Volume(scale.back(whole.array), whole.geometry)
+    values = Volume(scale.back(smr.array), smr.geometry)
+    mr = resample(values, ct.volume.geometry, float(scale.back(np.array(OUTSIDE))))
     if is_nifti(output):
         with TemporaryDirectory(prefix=".", dir=output.parent) as unfinished, whole_file(output, overwrite=overwrite) as file:
             write_nifti(mr, Path(unfinished) / output.name).replace(file)  # nibabel looks at how a name ends

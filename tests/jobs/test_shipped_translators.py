@@ -64,7 +64,7 @@ def test_where_slabs_begin_leaves_no_trace(tried: Tried) -> None:
     image = ct_image(np.pad(tried.scan.volume.array, beyond, "reflect"), None)[None]
     body = torch.from_numpy(np.pad(tried.scan.body.array, beyond, "reflect"))
     cut = SLICES // 2
-    whole, moved = translated(image, tried.model.translator), translated(image[:, :, cut:], tried.model.translator)
+    whole, moved = (translated(seen, tried.model.translator, slab_voxels=0) for seen in (image, image[:, :, cut:]))
     change = (whole[:, :, cut:] - moved)[0, 0].abs()[cut:][body[2 * cut :]]
     assert change.mean() <= 0.01 * 2
 
