@@ -4,7 +4,7 @@
                                       [--start head_neck] [--budget 2h] [--bundle DIR --version 0.1]
 
 CASES is the OpenKBP tree; the translator comes from pipelines/head_translators.py, whose WORK (with its pack) may be the same.
-Every input has the same network, data, seed and steps; with --start, inputs ct and ct+smr begin with that model's weights. A
+Every input has the same network, data, seed and steps; with --start, all begin with the weights of that model of CTs. A
 training goes on from its last checkpoint. Each model contours the validation patients through DICOM; WORK/LABEL/evaluation tells
 DSC and HD95 with paired statistics. The translator saw the CTs of the training patients, never an MR of theirs: there is none.
 """
@@ -78,7 +78,7 @@ def trained(asked: argparse.Namespace, inputs: Inputs, place: Path) -> Path:
         size=asked.size,
         budget_s=None if asked.budget is None else seconds(asked.budget),
         threads=asked.threads,
-        start=None if inputs == "smr" else asked.start,
+        start=asked.start,
         translator=None if inputs == "ct" else str(asked.translator),
     )
     if not asked.trained:
@@ -109,7 +109,7 @@ def main() -> None:
     parser.add_argument("--inputs", nargs="+", choices=ALL, default=list(ALL))
     parser.add_argument("--size", choices=("tiny", "small", "full"), default="small")
     parser.add_argument("--steps", type=int, default=4000)
-    parser.add_argument("--start", help="model that ct and ct+smr begin with")
+    parser.add_argument("--start", help="model of CTs that every input begins with")
     parser.add_argument("--label", default="inputs", help="folder in WORK for runs, contours and evaluation")
     parser.add_argument("--budget", help="of each training, as in 2h")
     parser.add_argument("--threads", type=int)

@@ -1,11 +1,12 @@
 """Translators of the head, trained on CT and T1 MR of different people, and what they do to patients that no training saw.
 
-    python pipelines/head_translators.py CASES MRS WORK --systems cyclegan dai2021 ... [--budget 3h] [--patients 31]
+    python pipelines/head_translators.py CASES MRS WORK [--systems cyclegan anatomy_aware ...] [--models head_neck_smr ...]
+                                         [--budget 3h] [--patients 31]
 
 CASES is the OpenKBP tree, MRS the set ixi_head_t1. Trainings go on from their last checkpoints; one that is over is measured
-only. WORK then holds translators.csv (one row per system and patient), translators.md and pictures.png (six patients, the first
-with the largest bone shift). There is no MR of these patients: nothing here says that a synthetic MR is right, only what it
-moves.
+only. Models, which hold no way back and no critics, are measured beside them. WORK then holds translators.csv (one row per
+system and patient), translators.md and pictures.png (six patients, the first with the largest bone shift). There is no MR of
+these patients: nothing here says that a synthetic MR is right, only what it moves.
 """
 
 from __future__ import annotations
@@ -71,6 +72,11 @@ def trained(asked: argparse.Namespace, name: str, pack: Path) -> Made:
     make_bundle(BundleOrder(run, model, name))
     bundle = load_translator(model, choose_compute(asked.threads))
     return Made(name, bundle, _way_back(run, bundle), _accuracies(run))
+
+
+def as_it_ships(asked: argparse.Namespace, name: str) -> Made:
+    """A model that was trained elsewhere."""
+    return Made(name, load_translator(bundle_folder(name), choose_compute(asked.threads)), None, {})
 
 
 def _way_back(run: Path, bundle: TranslatorBundle) -> Translator | None:
@@ -173,7 +179,7 @@ def table_of(rows: Sequence[Mapping[str, object]], translators: Sequence[Made]) 
     for made in translators:
         own = [row for row in rows if row["system"] == made.name]
         cells = [mean_and_spread([row.get(name) for row in own], 2) for name in NAMES]  # type: ignore[misc]
-        critics = ", ".join(f"{name} {value:.2f}" for name, value in made.critics.items())
+        critics = ", ".join(f"{name} {value:.2f}" for name, value in made.critics.items()) or "-"
         lines.append(f"| {made.name} | {made.model.about.step} | " + " | ".join(cells) + f" | {critics} |")
     return "\n".join(lines)
 
@@ -206,7 +212,8 @@ def main() -> None:
     parser.add_argument("cases", type=Path)
     parser.add_argument("mrs", type=Path)
     parser.add_argument("work", type=Path)
-    parser.add_argument("--systems", nargs="+", required=True)
+    parser.add_argument("--systems", nargs="+", default=[])
+    parser.add_argument("--models", nargs="+", default=[], help="translators that are measured as they are")
     parser.add_argument("--budget", help="of each training, as in 3h")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--trained", action="store_true", help="measure the runs as they are")
@@ -216,7 +223,7 @@ def main() -> None:
     if not pack.is_dir():
         pack_data(asked.cases, pack, TASK, print, print, asked.mrs)
     packed: Packed = read_pack(pack)
-    translators = [trained(asked, name, pack) for name in asked.systems]
+    translators = [as_it_ships(asked, name) for name in asked.models] + [trained(asked, name, pack) for name in asked.systems]
     probe = load_bundle(bundle_folder("head_neck"), choose_compute(asked.threads)).segmenter
     real = of_real([mr for mr in packed.mrs if mr.split == "validation"])
     cases = [case for case in packed.cases if case.split == "validation"][: asked.patients]

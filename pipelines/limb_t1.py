@@ -1,9 +1,10 @@
 """How the translator `limb_t1` is made: cases, pack, trainings, figures on pairs that no training saw, bundle with card.
 
-    python pipelines/limb_t1.py SET WORK [--systems regression cyclegan dai2021 ...] [--budget 30m]
+    python pipelines/limb_t1.py SET WORK [--systems regression cyclegan dai2021 ...] [--models limb_t1 ...] [--budget 30m]
                                 [--ship SYSTEM --bundle DIR --version 0.1]
 
-SET is sts_ct_mr. Trainings go on from their last checkpoints; a system whose training is over is measured only. Figures of every
+SET is sts_ct_mr. Trainings go on from their last checkpoints; a system whose training is over is measured only, models are
+measured as they are. Figures of every
 system and patient go to WORK/figures.csv, a table to WORK/figures.md, pictures to WORK/pictures.png.
 """
 
@@ -29,7 +30,7 @@ from rtseg.jobs.make_bundle import BundleOrder, make_bundle
 from rtseg.jobs.pack_data import pack_data
 from rtseg.jobs.train_synthesis import SynthesisOrder, train_synthesis
 from rtseg.synthesis.inference import synthesize
-from rtseg.systems import TranslatorBundle, load_translator, read_task, write_card
+from rtseg.systems import TranslatorBundle, bundle_folder, load_translator, read_task, write_card
 from rtseg.training import choose_compute
 
 TASK = "limb"
@@ -88,7 +89,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("set", type=Path)
     parser.add_argument("work", type=Path)
-    parser.add_argument("--systems", nargs="+", default=["regression"])
+    parser.add_argument("--systems", nargs="*", default=["regression"])
+    parser.add_argument("--models", nargs="+", default=[], help="translators that are measured as they are")
     parser.add_argument("--budget", help="of each training, as in 30m")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--ship", help="the system that becomes the bundle")
@@ -101,7 +103,7 @@ def main() -> None:
     if not pack.is_dir():
         pack_data(cases / "cases", pack, TASK, print, print)
     budget_s = None if asked.budget is None else seconds(asked.budget)
-    models = {}
+    models = {name: load_translator(bundle_folder(name), choose_compute(asked.threads)) for name in asked.models}
     for name in asked.systems:
         run, model = asked.work / name, asked.work / "models" / name
         order = SynthesisOrder(name, TASK, pack, run, budget_s=budget_s, threads=asked.threads, accept_weak_pairs=True)
