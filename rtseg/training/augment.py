@@ -33,6 +33,9 @@ class Augmentation:
     coarse       probability of a scan of half the resolution
     shell        probability of bits of matter on the skin, as mask, head-rest and couch leave them
     seam         probability of another patient's slices above or below a cut; nothing is known of organs there
+    mr_noise     largest standard deviation of white noise in the synthetic MR, whose range is 2
+    mr_bias      largest standard deviation of a smooth field added to it: tissue whose brightness the translator got wrong
+    mr_drop      probability of none: the organs are to be found in the CT alone
     """
 
     turn_deg: float = 0.0
@@ -45,6 +48,9 @@ class Augmentation:
     coarse: float = 0.0
     shell: float = 0.0
     seam: float = 0.0
+    mr_noise: float = 0.0
+    mr_bias: float = 0.0
+    mr_drop: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +60,7 @@ class Batch:
     hu      (b, 1, d, h, w) float32
     organs  (b, n, d, h, w) share of each voxel, 0..1
     known   (b, n, d, h, w) bool: where the organ's presence or absence is known
-    smr     (b, 1, d, h, w) synthetic MR in -1..1, None for none: turned as the CT is, its values as the translator made them
+    smr     (b, 1, d, h, w) synthetic MR in -1..1, None for none: turned as the CT is
     """
 
     hu: Tensor
@@ -80,8 +86,9 @@ def cut(
     parts = [_cut_one(cases[d.case], d, patch, augmentation, mirrored, random) for d in draws]
     hu, organs, known, mr = (torch.cat(p) for p in zip(*parts, strict=True))
     looks = Looks(hu.shape[0], hu.device, random)
+    smr = _doubtful(mr, hu > AIR_HU + 1, augmentation, looks) if mr.shape[1] else None
     hu = _intensity(_with_shell(hu, augmentation.shell, looks), augmentation, looks)
-    return _with_seams(Batch(hu, organs, known, mr if mr.shape[1] else None), augmentation.seam, looks)
+    return _with_seams(Batch(hu, organs, known, smr), augmentation.seam, looks)
 
 
 def _cut_one(
@@ -195,6 +202,23 @@ def _intensity(hu: Tensor, augmentation: Augmentation, looks: Looks) -> Tensor:
     noise = looks.field(hu.shape) * looks.uniform(0, augmentation.noise_hu)
     changed = hu * (1 + looks.normal(augmentation.hu_scale)) + looks.normal(augmentation.hu_shift) + noise
     return torch.where(body, changed, hu)
+
+
+BIAS_CELLS = 4
+"""Along each axis of a patch, between which brightness drifts."""
+
+
+def _doubtful(mr: Tensor, body: Tensor, augmentation: Augmentation, looks: Looks) -> Tensor:
+    """A translator's mistakes, more of them than on patients like those that it learnt from. Blank stays blank."""
+    changed = mr
+    if augmentation.mr_bias > 0:
+        cells = looks.field((mr.shape[0], 1, BIAS_CELLS, BIAS_CELLS, BIAS_CELLS)) * looks.uniform(0, augmentation.mr_bias)
+        changed = changed + functional.interpolate(cells, size=mr.shape[2:], mode="trilinear", align_corners=True)
+    if augmentation.mr_noise > 0:
+        changed = changed + looks.field(mr.shape) * looks.uniform(0, augmentation.mr_noise)
+    if augmentation.mr_drop > 0:
+        changed = torch.where(looks.chosen(augmentation.mr_drop), OUTSIDE, changed)
+    return torch.where(body, changed.clamp(-1, 1), mr)
 
 
 SHELL_HU = (-900.0, 300.0)

@@ -233,3 +233,52 @@ def test_without_a_synthetic_mr_there_is_none_and_beyond_the_scan_it_is_blank() 
     # slices 22 to 30 of a scan of 24
     assert (beyond.smr[0, 0, :2] == 1).all()
     assert (beyond.smr[0, 0, 2:] == -1).all()
+
+
+def doubtful(augmentation: Augmentation, seed: int = 0) -> tuple[Batch, Batch]:
+    """Two patches with a synthetic MR of -0.2, columns of air at both sides, unchanged and changed."""
+    case = in_air(packed_case())
+    patient = resident(case, CPU, np.where(case.ct == -1000, 0, 102).astype(np.uint8))
+    draws = [Draw(0, (12.0, 16.0, 16.0))] * 2
+    here, there = (
+        cut([patient], draws, (16, 24, 32), how, MIRRORED, np.random.default_rng(seed)) for how in (NONE, augmentation)
+    )
+    return here, there
+
+
+@pytest.mark.parametrize("how", [Augmentation(mr_noise=0.2), Augmentation(mr_bias=0.4)])
+def test_a_synthetic_mr_becomes_doubtful_in_the_body_alone_and_the_ct_stays(how: Augmentation) -> None:
+    plain, changed = doubtful(how)
+    air = plain.hu == -1000
+    assert torch.equal(changed.hu, plain.hu)
+    assert torch.equal(changed.organs, plain.organs)
+    assert (changed.smr[air] == -1).all()
+    moved = (changed.smr - plain.smr)[~air]
+    assert 0.01 < moved.std() < max(how.mr_noise, how.mr_bias)
+    assert changed.smr.abs().max() <= 1
+
+
+def test_noise_differs_from_voxel_to_voxel_and_bias_does_not() -> None:
+    def step(how: Augmentation) -> float:
+        smr = doubtful(how)[1].smr[:, :, :, :, 9:23]
+        return float((smr.diff(dim=3).abs().mean() / smr.std()).item())
+
+    assert step(Augmentation(mr_noise=0.2)) > 0.5
+    assert step(Augmentation(mr_bias=0.4)) < 0.4
+
+
+def test_a_synthetic_mr_is_dropped_as_often_as_is_said() -> None:
+    gone = [bool((part == -1).all()) for seed in range(60) for part in doubtful(Augmentation(mr_drop=0.3), seed)[1].smr]
+    assert 0.15 < np.mean(gone) < 0.45
+
+
+def test_what_is_done_to_a_synthetic_mr_leaves_the_cts_own_dice_as_they_fall() -> None:
+    """Systems without these figures train as they did before there were any."""
+    how = Augmentation(hu_shift=10.0, noise_hu=10.0)
+    case = packed_case()
+    seen = resident(case, CPU, np.full(case.ct.shape, 100, np.uint8))
+    alone, both = (
+        cut([one], [Draw(0, (12.0, 16.0, 16.0))], PATCH, how, MIRRORED, np.random.default_rng(3))
+        for one in (resident(case, CPU), seen)
+    )
+    assert torch.equal(alone.hu, both.hu)
