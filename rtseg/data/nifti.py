@@ -62,7 +62,7 @@ def write_nifti(image: Volume | Mask, path: Path) -> Path:
     affine[:3, :3] = RAS_TO_LPS @ steps[::-1].T  # columns: along a row, down a column, through the slices
     affine[:3, 3] = RAS_TO_LPS @ grid.points([[0, 0, 0]])[0]
     array = image.array.astype(np.uint8) if image.array.dtype == np.bool_ else image.array
-    written = nibabel.Nifti1Image(np.ascontiguousarray(array.transpose(2, 1, 0)), affine)  # type: ignore[no-untyped-call]
+    written = nibabel.Nifti1Image(np.ascontiguousarray(array).T, affine)  # type: ignore[no-untyped-call]
     written.header.set_xyzt_units("mm")  # type: ignore[no-untyped-call]
     nibabel.save(written, path)
     return path

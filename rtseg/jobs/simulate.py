@@ -140,7 +140,9 @@ def _as_dicom(lying: Lying, image: Volume, look: Volume, place: Path, name: str)
 
 def _centre(lying: Lying, name: str) -> list[float]:
     """x, y, z, LPS."""
-    middle = lying.geometry.points(np.argwhere(lying.structures.mask(name).array)).mean(axis=0)
+    mask = lying.structures.mask(name).array
+    counts = (mask.sum(axis=axes) for axes in ((1, 2), (0, 2), (0, 1)))
+    (middle,) = lying.geometry.points([[np.average(np.arange(len(n)), weights=n) for n in counts]])
     return [round(float(mm), 1) for mm in middle]
 
 

@@ -196,11 +196,13 @@ def _offset(man: Man) -> NDArray[np.float64]:
 def _doubled(coarse: Field, shape: tuple[int, int, int]) -> Field:
     """From every second voxel to each, linear."""
     for axis, n in enumerate(shape):
-        coarse = np.moveaxis(coarse, axis, 0)
-        fine = np.empty((2 * len(coarse) - 1, *coarse.shape[1:]), np.float32)
-        fine[::2] = coarse
-        fine[1::2] = (coarse[:-1] + coarse[1:]) / 2
-        coarse = np.moveaxis(fine[:n], 0, axis)
+        before = (slice(None),) * axis
+        size = list(coarse.shape)
+        size[axis] = 2 * size[axis] - 1
+        fine = np.empty(size, np.float32)
+        fine[*before, ::2] = coarse
+        fine[*before, 1::2] = (coarse[*before, :-1] + coarse[*before, 1:]) / 2
+        coarse = fine[*before, :n]
     return np.ascontiguousarray(coarse)
 
 
