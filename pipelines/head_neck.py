@@ -11,33 +11,26 @@ pipelines/ablation.py; without its rows the card says that there is none.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import shutil
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 
 from benchmark import Found, contour_patients, judge, write_patients
 from head_neck_card import ablated, card, contours, judged, write_rows
+from shipping import hours, make_anew, processor
 
 from rtseg.cli.terminal import seconds
 from rtseg.data import find_cases
 from rtseg.jobs.contour import contour
 from rtseg.jobs.evaluate_tables import table
-from rtseg.jobs.make_bundle import BundleOrder, make_bundle
+from rtseg.jobs.make_bundle import BundleOrder
 from rtseg.jobs.nifti_ct import read_nifti_ct
 from rtseg.jobs.pack_data import pack_data
 from rtseg.jobs.train_segmentation import TrainOrder, train_segmentation
 from rtseg.segmentation.confidence import calibrated
-from rtseg.systems import Bundle, load_bundle, verify_bundle, write_calibration, write_card
+from rtseg.systems import Bundle, load_bundle, write_calibration, write_card
 from rtseg.training import choose_compute
-from rtseg.training.run import LOG
 
 WRONG_REGION = "wrong_region"
-
-PAUSE_S = 600.0
-"""Longer silence in a training's log is a pause, not training."""
 
 
 def told_apart(others: Sequence[Path], found: Sequence[Found], model: Bundle) -> str:
@@ -54,22 +47,6 @@ def told_apart(others: Sequence[Path], found: Sequence[Found], model: Bundle) ->
         print(file.parent.name, file.name, sorted({finding.kind for finding in findings}), flush=True)
     sets = ", ".join(sorted({file.parent.name for file in others}))
     return f"on {noticed} of {len(others)} scans of other regions ({sets}), {words}"
-
-
-def hours(run: Path) -> str:
-    """Hours, or minutes if they are few, that the run's log covers, pauses left out."""
-    times = [json.loads(line)["time"] for line in (run / LOG).read_text().splitlines()]
-    steps = (after - before for before, after in pairwise(times))
-    minutes = sum(step for step in steps if step < PAUSE_S) / 60
-    return f"{minutes / 60:.1f} hours" if minutes > 30 else f"{minutes:.0f} min"
-
-
-def processor() -> str:
-    """The processor's name as Linux tells it, and how many cores there are."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "processor unknown")
-    return f"{name}, {os.cpu_count()} cores"
 
 
 def arguments() -> argparse.Namespace:
@@ -104,10 +81,7 @@ def main() -> None:
     packed, run = asked.work / "pack_head_neck", asked.work / asked.run
     if not asked.trained:
         train(asked, packed, run)
-    if asked.bundle.exists():
-        verify_bundle(asked.bundle)  # nothing but a bundle is ever removed
-        shutil.rmtree(asked.bundle)
-    make_bundle(BundleOrder(run, asked.bundle, asked.bundle.name, asked.version))
+    make_anew(BundleOrder(run, asked.bundle, asked.bundle.name, asked.version))
     model = load_bundle(asked.bundle, choose_compute(asked.threads))
     write_patients((case.read() for case in find_cases(asked.cases) if case.split == "validation"), asked.work)
     found, _ = contour_patients(model, asked.work, asked.work / asked.bundle.name)

@@ -12,21 +12,20 @@ DSC and HD95 with paired statistics. The translator saw the CTs of the training 
 from __future__ import annotations
 
 import argparse
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
 from benchmark import CT, MANUAL, contour_patients, judge, means, paired, write_patients
-from head_neck import hours, processor
+from shipping import hours, make_anew, processor
 
 from rtseg.cli.terminal import seconds
 from rtseg.data import find_cases
 from rtseg.jobs.evaluate import Evaluation
 from rtseg.jobs.evaluate_tables import TABLE, table
-from rtseg.jobs.make_bundle import BundleOrder, make_bundle
+from rtseg.jobs.make_bundle import BundleOrder
 from rtseg.jobs.train_segmentation import TrainOrder, train_segmentation
 from rtseg.segmentation.loss import Positives
-from rtseg.systems import Size, System, bundle_folder, load_bundle, read_system, verify_bundle, write_card, write_yaml
+from rtseg.systems import Size, System, bundle_folder, load_bundle, read_system, write_card, write_yaml
 from rtseg.systems.system import Inputs
 from rtseg.training import choose_compute
 
@@ -84,8 +83,7 @@ def trained(asked: argparse.Namespace, inputs: Inputs, place: Path) -> Path:
     if not asked.trained:
         train_segmentation(order, lambda step, shown: print(name, step, shown, flush=True), print, print)
     model = place / "models" / name  # not beside the patients' folder ct
-    shutil.rmtree(model, ignore_errors=True)
-    return make_bundle(BundleOrder(order.run, model, name, asked.version, "last"))
+    return make_anew(BundleOrder(order.run, model, name, asked.version, "last"))
 
 
 def compared(asked: argparse.Namespace, place: Path, bundles: dict[str, Path]) -> Evaluation:
@@ -128,11 +126,8 @@ def main() -> None:
 
 def ship(asked: argparse.Namespace, place: Path, evaluation: Evaluation) -> None:
     """The model that sees both, with its card."""
-    if asked.bundle.exists():
-        verify_bundle(asked.bundle)  # nothing but a bundle is ever removed
-        shutil.rmtree(asked.bundle)
     run = place / "run_ct_smr"
-    make_bundle(BundleOrder(run, asked.bundle, asked.bundle.name, asked.version, "last"))
+    make_anew(BundleOrder(run, asked.bundle, asked.bundle.name, asked.version, "last"))
     model = load_bundle(asked.bundle, choose_compute(asked.threads))
     card = CARD.read_text(encoding="utf-8").format(
         name=model.about.name,

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
+from shipping import make_anew
 from synthetic_figures import EDGES, edges, mean_and_spread, write_rows
 from torch import Tensor
 
@@ -31,7 +31,7 @@ from rtseg.data import Packed, PackedCase, PackedMR, read_pack
 from rtseg.data.pack import BYTES, SHARES
 from rtseg.imaging import Prepared
 from rtseg.imaging.intensity import CT_SCALE
-from rtseg.jobs.make_bundle import BundleOrder, make_bundle
+from rtseg.jobs.make_bundle import BundleOrder
 from rtseg.jobs.pack_data import pack_data
 from rtseg.jobs.train_synthesis import SynthesisOrder, train_synthesis
 from rtseg.segmentation.inference import Segmenter, dice_on_grid, segment_logits
@@ -68,8 +68,7 @@ def trained(asked: argparse.Namespace, name: str, pack: Path) -> Made:
     order = SynthesisOrder(name, TASK, pack, run, budget_s=budget_s, threads=asked.threads)
     if not asked.trained:
         train_synthesis(order, lambda step, shown: print(step, dict(shown), flush=True), print)
-    shutil.rmtree(model, ignore_errors=True)
-    make_bundle(BundleOrder(run, model, name))
+    make_anew(BundleOrder(run, model, name))
     bundle = load_translator(model, choose_compute(asked.threads))
     return Made(name, bundle, _way_back(run, bundle), _accuracies(run))
 

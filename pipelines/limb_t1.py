@@ -11,7 +11,6 @@ system and patient go to WORK/figures.csv, a table to WORK/figures.md, pictures 
 from __future__ import annotations
 
 import argparse
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -19,14 +18,14 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from head_neck import hours, processor
 from numpy.typing import NDArray
+from shipping import hours, make_anew, processor
 from synthetic_figures import EDGES, SHOWN, Maker, Pair, figures, look_up, mean_and_spread, moved, pair, write_rows
 
 from rtseg.cli.terminal import seconds
 from rtseg.data import read_case, read_pack
 from rtseg.imaging import Prepared
-from rtseg.jobs.make_bundle import BundleOrder, make_bundle
+from rtseg.jobs.make_bundle import BundleOrder
 from rtseg.jobs.pack_data import pack_data
 from rtseg.jobs.train_synthesis import SynthesisOrder, train_synthesis
 from rtseg.synthesis.inference import synthesize
@@ -108,8 +107,7 @@ def main() -> None:
         run, model = asked.work / name, asked.work / "models" / name
         order = SynthesisOrder(name, TASK, pack, run, budget_s=budget_s, threads=asked.threads, accept_weak_pairs=True)
         train_synthesis(order, lambda step, shown: print(step, dict(shown), flush=True), print)
-        shutil.rmtree(model, ignore_errors=True)
-        make_bundle(BundleOrder(run, model, "limb_t1", asked.version))
+        make_anew(BundleOrder(run, model, "limb_t1", asked.version))
         models[name] = load_translator(model, choose_compute(asked.threads))
     packed = [case for case in read_pack(pack).cases if case.split == "train" and case.pairing == "weak"]
     compared = makers(models, look_up(packed))
@@ -125,8 +123,7 @@ def main() -> None:
 
 def ship(work: Path, system: str, bundle: Path, version: str, table: str, model: TranslatorBundle) -> None:
     """The bundle with its card, in place of one that is there."""
-    shutil.rmtree(bundle, ignore_errors=True)
-    shutil.copytree(work / "models" / system, bundle)
+    make_anew(BundleOrder(work / system, bundle, "limb_t1", version))
     card = CARD.read_text(encoding="utf-8").format(
         name="limb_t1",
         version=version,

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +23,7 @@ from typing import Literal
 
 import numpy as np
 from benchmark import contour_patients, judge, means, paired, write_patients
-from head_neck import hours, processor
+from shipping import hours, make_anew, processor
 from synthetic_figures import EDGES, edges, mean_and_spread, write_rows
 
 from rtseg.cli.terminal import seconds
@@ -50,7 +49,6 @@ from rtseg.systems import (
     load_translator,
     read_system,
     read_task,
-    verify_bundle,
     write_card,
     write_yaml,
 )
@@ -209,11 +207,8 @@ def judged(asked: argparse.Namespace, bundles: Sequence[Path]) -> Evaluation:
 
 def ship(asked: argparse.Namespace, evaluation: Evaluation) -> None:
     """The model that sees CT and synthetic MR, with its card."""
-    if asked.bundle.exists():
-        verify_bundle(asked.bundle)  # nothing but a bundle is ever removed
-        shutil.rmtree(asked.bundle)
     run = asked.work / "run_ct_smr"
-    make_bundle(BundleOrder(run, asked.bundle, asked.bundle.name, asked.version, "last"))
+    make_anew(BundleOrder(run, asked.bundle, asked.bundle.name, asked.version, "last"))
     model = load_bundle(asked.bundle, choose_compute(asked.threads))
     card = CARD.read_text(encoding="utf-8").format(
         name=model.about.name,
