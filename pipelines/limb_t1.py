@@ -1,7 +1,7 @@
 """How the translator `limb_t1` is made: cases, pack, trainings, figures on pairs that no training saw, bundle with card.
 
     python pipelines/limb_t1.py SET WORK [--systems regression cyclegan dai2021 ...] [--models limb_t1 ...] [--budget 30m]
-                                [--ship SYSTEM --bundle DIR --version 0.1]
+                                [--trained] [--ship SYSTEM --bundle DIR --version 0.1]
 
 SET is sts_ct_mr. Trainings go on from their last checkpoints; a system whose training is over is measured only, models are
 measured as they are. Figures of every
@@ -92,6 +92,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=[], help="translators that are measured as they are")
     parser.add_argument("--budget", help="of each training, as in 30m")
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--trained", action="store_true", help="measure the runs as they are")
     parser.add_argument("--ship", help="the system that becomes the bundle")
     parser.add_argument("--bundle", type=Path, help="folder of the bundle; one that is there is replaced")
     parser.add_argument("--version", default="0.1")
@@ -106,7 +107,8 @@ def main() -> None:
     for name in asked.systems:
         run, model = asked.work / name, asked.work / "models" / name
         order = SynthesisOrder(name, TASK, pack, run, budget_s=budget_s, threads=asked.threads, accept_weak_pairs=True)
-        train_synthesis(order, lambda step, shown: print(step, dict(shown), flush=True), print)
+        if not asked.trained:
+            train_synthesis(order, lambda step, shown: print(step, dict(shown), flush=True), print)
         make_anew(BundleOrder(run, model, "limb_t1", asked.version))
         models[name] = load_translator(model, choose_compute(asked.threads))
     packed = [case for case in read_pack(pack).cases if case.split == "train" and case.pairing == "weak"]
