@@ -4,8 +4,8 @@
                                 [--trained] [--ship SYSTEM --bundle DIR --version 0.1]
 
 SET is sts_ct_mr. Trainings go on from their last checkpoints; a system whose training is over is measured only, models are
-measured as they are. Figures of every
-system and patient go to WORK/figures.csv, a table to WORK/figures.md, pictures to WORK/pictures.png.
+measured as they are. Figures of every system and patient go to WORK/figures.csv, a table to WORK/figures.md, pictures to
+WORK/pictures.png.
 """
 
 from __future__ import annotations
@@ -40,12 +40,13 @@ CARD = Path(__file__).with_name("limb_t1_card.md")
 
 
 def makers(models: Mapping[str, TranslatorBundle], table: Maker) -> dict[str, Maker]:
-    """What is compared, by name."""
+    """What is compared, by name and steps."""
 
     def by_network(ready: Prepared, model: TranslatorBundle) -> NDArray[np.float32]:
         return synthesize(ready, model.translator).array
 
-    return {"HU table": table, **{name: partial(by_network, model=model) for name, model in models.items()}}
+    learnt = {f"{name}, {model.about.step} steps": partial(by_network, model=model) for name, model in models.items()}
+    return {"HU table": table, **learnt}
 
 
 def measured(pairs: Sequence[Pair], compared: Mapping[str, Maker]) -> list[dict[str, object]]:
