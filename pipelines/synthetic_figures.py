@@ -84,9 +84,9 @@ def moved(of: Pair) -> NDArray[np.float32]:
 
 
 def write_rows(rows: Sequence[Mapping[str, object]], file: Path) -> None:
-    """One line per row; the first one's names head the table."""
+    """One line per row under the names that any of them has."""
     with file.open("w", newline="") as handle:
-        writer = csv.DictWriter(handle, list(rows[0]))
+        writer = csv.DictWriter(handle, list(dict.fromkeys(name for row in rows for name in row)))
         writer.writeheader()
         writer.writerows({name: round(v, 5) if isinstance(v, float) else v for name, v in row.items()} for row in rows)
 
