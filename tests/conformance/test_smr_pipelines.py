@@ -32,11 +32,13 @@ def test_a_training_is_measured_from_end_to_end(
         lambda _: None,
     )
     words = [str(tmp_path), str(tmp_path), str(tmp_path / "work"), "--systems", "cyclegan", "--trained", "--threads", "1"]
+    words += ["--models", "head_neck_smr"]
     monkeypatch.setattr(sys, "argv", ["head_translators.py", *words])
     head_translators.main()
     with (tmp_path / "work" / "translators.csv").open(newline="") as file:
-        (row,) = csv.DictReader(file)
-    assert (row["system"], row["patient"]) == ("cyclegan", "pt_208")
+        ships, row = csv.DictReader(file)
+    assert [(one["system"], one["patient"]) for one in (ships, row)] == [("head_neck_smr", "pt_208"), ("cyclegan", "pt_208")]
+    assert ships["dsc_there_and_back"] == ""  # a bundle holds no way back
     assert float(row["dsc_ct"]) > 0.6  # head_neck on its own validation patient
     assert float(row["dsc_there_and_back"]) < float(row["dsc_ct"])  # nothing was learnt in six steps
     assert 0 < float(row["bone_shift_mm"]) < 8
