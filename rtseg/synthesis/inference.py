@@ -21,8 +21,8 @@ SLICES = 40
 """Of a slab that are kept, at least."""
 
 SLAB_VOXELS = 2_000_000
-"""A scan of so many voxels goes through in one piece, a larger one in slabs of so many: what is thrown away costs time, size
-costs memory (0.4 GB a million voxels with 16 channels)."""
+"""A scan of so many voxels goes through in one piece, a larger one in slabs of so many: what is thrown away costs time, a large
+piece costs memory."""
 
 MARGIN = 24
 """Slices at either side of a slab, at least, that are made and thrown away: farther from a cut an image hardly changes. With 12 a
@@ -53,7 +53,7 @@ def synthesize(ready: Prepared, translator: Translator) -> Volume:
 @torch.inference_mode()
 def translated(image: Tensor, translator: Translator, slab_voxels: int = SLAB_VOXELS) -> Tensor:
     """(1, 1, d, h, w) in -1..1 of any size, through the generator: whole planes, in slabs whose outer slices are thrown away, so
-    that where a slab begins leaves no trace.
+    that where a slab begins leaves no trace. slab_voxels: of a slab, unless the least number of slices has more.
     """
     translator.net.eval()
     size = image.shape[2:]
