@@ -173,8 +173,8 @@ def main() -> None:
         name = f"`rtseg synthesize`, limb, 512 x 512 x {limb.geometry.shape[0]}, grid of 2 mm"
         rows.append(synthesized(name, "30 s, 3 GB", limb, asked.limb[1], asked.repeats))
     lines = [
-        f"{processor()}, torch {torch.__version__}, {torch.get_num_threads()} threads, float32. "
-        "Made by `python benchmarks/synthesis.py`; nothing else ran.",
+        f"{processor()}, torch {torch.__version__}, {torch.get_num_threads()} threads. "
+        "Made by `python benchmarks/synthesis.py`; nothing else ran. Steps in float32, commands in the precision they choose.",
         "",
         f"A training step of {SYSTEM}, size small (two generators, three critics, one patch of {size}): {here:.2f} s; the same",
         f"step written out with the same networks {there:.2f} s: {here / there:.2f} times as long.",
